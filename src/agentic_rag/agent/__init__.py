@@ -1,0 +1,1 @@
+"""Thinking: the way from a question to a proven answer."""

@@ -1,0 +1,76 @@
+"""The picture: one way through, one bounded way back, two ways out."""
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import cache, wraps
+from typing import Any, Literal, cast
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+
+from agentic_rag.agent.deps import Deps
+from agentic_rag.agent.state import Journey
+from agentic_rag.agent.steps.cite import cite
+from agentic_rag.agent.steps.compose import compose
+from agentic_rag.agent.steps.decline import decline
+from agentic_rag.agent.steps.escalate import escalate
+from agentic_rag.agent.steps.generate import generate
+from agentic_rag.agent.steps.grade import grade
+from agentic_rag.agent.steps.plan import plan
+from agentic_rag.agent.steps.retrieve import retrieve
+from agentic_rag.agent.steps.triage import triage
+from agentic_rag.agent.trace import describe
+
+Step = Callable[[Journey, Runtime[Deps]], Awaitable[Journey]]
+Graph = CompiledStateGraph[Journey, Deps, Journey, Journey]
+
+
+@cache
+def build_graph() -> Graph:
+    """Wire the steps as the drawing in the README has them."""
+    graph = StateGraph(Journey, context_schema=Deps)
+    for step in (triage, plan, retrieve, grade, compose, generate, cite, escalate, decline):
+        graph.add_node(step.__name__, cast(Any, _timed(step)))
+    graph.add_edge(START, "triage")
+    graph.add_conditional_edges("triage", after_triage)
+    graph.add_edge("plan", "retrieve")
+    graph.add_edge("retrieve", "grade")
+    graph.add_conditional_edges("grade", after_grade)
+    graph.add_edge("compose", "generate")
+    graph.add_edge("generate", "cite")
+    graph.add_edge("cite", END)
+    graph.add_edge("escalate", END)
+    graph.add_edge("decline", END)
+    return graph.compile()
+
+
+def after_triage(state: Journey) -> Literal["escalate", "plan"]:
+    """A red flag leaves at once, before anything that could fail."""
+    return "escalate" if state["alarm"] else "plan"
+
+
+def after_grade(state: Journey, runtime: Runtime[Deps]) -> Literal["compose", "plan", "decline"]:
+    """Go on with what answers, look again while that is allowed, else say so."""
+    if state["relevant"]:
+        return "compose"
+    if state["trouble"] or state["attempts"] >= runtime.context.limits.max_attempts:
+        return "decline"
+    return "plan"
+
+
+def _timed(step: Step) -> Step:
+    """Add what a step took and, when the caller asked for it, what it wrote."""
+
+    @wraps(step)
+    async def run(state: Journey, runtime: Runtime[Deps]) -> Journey:
+        start = time.perf_counter()
+        written = await step(state, runtime)
+        name = step.__name__
+        spent = state.get("timings", {}).get(name, 0.0) + time.perf_counter() - start
+        written["timings"] = {name: spent}
+        if state["question"].debug:
+            written["trace"] = (describe(name, written),)
+        return written
+
+    return run

@@ -1,0 +1,68 @@
+"""The one way to a chat model: rungs chosen by settings, finite times, no silent retries."""
+
+from dataclasses import dataclass
+
+import httpx
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from agentic_rag.errors import LlmNotConfigured
+from agentic_rag.settings import Settings, get_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Where a model is: `name` is vllm, openai or ollama."""
+
+    name: str
+    model: str
+    base_url: str | None
+    api_key: str
+
+
+def rungs(settings: Settings) -> list[Rung]:
+    """Return the rungs with a model, first to be tried first; empty where none is set."""
+    known = {
+        "vllm": Rung("vllm", settings.llm_model_name, settings.llm_base_url, settings.llm_api_key),
+        "openai": Rung(
+            "openai",
+            settings.openai_model_name,
+            settings.openai_base_url or None,
+            settings.openai_api_key,
+        ),
+        "ollama": Rung(
+            "ollama", settings.ollama_model_name, f"{settings.ollama_base_url}/v1", "ollama"
+        ),
+    }
+    usable = {
+        "vllm": bool(settings.llm_base_url),
+        "openai": bool(settings.openai_api_key),
+        "ollama": bool(settings.ollama_base_url),
+    }
+    primary = next((name for name in known if usable[name]), None)
+    # patients' words leave for OpenAI only as the primary or where LLM_FALLBACKS says so
+    wanted = [primary, *settings.llm_fallbacks] if primary else []
+    return [known[name] for name in dict.fromkeys(wanted) if name and usable[name]]
+
+
+def get_llm(settings: Settings | None = None, rung: Rung | None = None) -> ChatOpenAI:
+    """Return the chat model of a rung, or of the first one.
+
+    Raises:
+        LlmNotConfigured: no rung with a model is set.
+    """
+    settings = settings or get_settings()
+    rung = rung or next(iter(rungs(settings)), None)
+    if rung is None:
+        raise LlmNotConfigured("set LLM_BASE_URL, OPENAI_API_KEY or OLLAMA_BASE_URL")
+    return ChatOpenAI(
+        model=rung.model,
+        base_url=rung.base_url,
+        api_key=SecretStr(rung.api_key),
+        timeout=httpx.Timeout(settings.llm_timeout_s, connect=settings.llm_connect_timeout_s),
+        max_retries=0,
+        temperature=settings.llm_temperature,
+        max_tokens=settings.llm_max_tokens,
+        use_responses_api=False,
+        stream_usage=True,
+    )

@@ -1,0 +1,29 @@
+"""The journey of one question: the best map of the house."""
+
+import operator
+from collections.abc import Mapping
+from typing import Annotated, TypedDict
+
+from agentic_rag.agent.deps import Message
+from agentic_rag.domain import Answer, Degraded, Draft, Passage, Question
+from agentic_rag.safety.redflags import Alarm
+
+
+class Journey(TypedDict, total=False):
+    """Each key is written by the step named beside it."""
+
+    question: Question  # the caller
+    alarm: Alarm | None  # triage
+    wants: tuple[str, ...]  # plan: what the answer has to speak of, part by part
+    searches: tuple[str, ...]  # plan
+    attempts: int  # plan
+    passages: tuple[Passage, ...]  # retrieve
+    trouble: Degraded | None  # retrieve
+    relevant: tuple[Passage, ...]  # grade
+    missing: tuple[str, ...]  # grade
+    evidence: tuple[Passage, ...]  # compose
+    messages: tuple[Message, ...]  # compose
+    draft: Draft  # generate
+    answer: Answer  # cite, escalate or decline
+    timings: Annotated[dict[str, float], operator.or_]  # every step, by name, in seconds
+    trace: Annotated[tuple[Mapping[str, object], ...], operator.add]  # every step, when asked for

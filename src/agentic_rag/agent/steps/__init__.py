@@ -1,0 +1,1 @@
+"""The steps of the journey; each a verb, none knows another."""

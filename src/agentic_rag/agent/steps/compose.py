@@ -1,0 +1,36 @@
+"""Compose: lays the safety prompt, the fenced passages and the question out. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from langgraph.runtime import Runtime
+
+from agentic_rag.agent.deps import Deps, Limits
+from agentic_rag.agent.prompts import fenced, safety_prompt
+from agentic_rag.agent.state import Journey
+from agentic_rag.domain import Passage
+
+_FEWEST_CHARS = 80  # a shorter rest of a passage says too little to be worth its place
+
+
+async def compose(state: Journey, runtime: Runtime[Deps]) -> Journey:
+    """Write `evidence`, the passages that fit the budget, and the `messages` for a model."""
+    deps, question = runtime.context, state["question"]
+    evidence = within_budget(state["relevant"], deps.limits)
+    history = [(turn.role, turn.text) for turn in question.history]
+    asked = f"{fenced(evidence)}\n\nQuestion: {question.text}"
+    messages = [("system", safety_prompt(deps.profile)), *history, ("user", asked)]
+    return {"evidence": evidence, "messages": tuple(messages)}
+
+
+def within_budget(passages: Sequence[Passage], limits: Limits) -> tuple[Passage, ...]:
+    """Keep the first passages that fit; the last may lose its end."""
+    kept: list[Passage] = []
+    room = limits.max_ctx_chars
+    for passage in passages[: limits.max_ctx_snippets]:
+        text = passage.text[:room]
+        if len(text) < min(_FEWEST_CHARS, len(passage.text)):
+            break
+        kept.append(replace(passage, text=text, end=passage.start + len(text)))
+        room -= len(text)
+    return tuple(kept)

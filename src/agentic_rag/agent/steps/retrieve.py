@@ -1,0 +1,24 @@
+"""Retrieve: runs the planned searches together."""
+
+import logging
+
+from langgraph.runtime import Runtime
+
+from agentic_rag.agent.deps import Deps
+from agentic_rag.agent.state import Journey
+from agentic_rag.domain import Degraded
+from agentic_rag.errors import RetrievalUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+async def retrieve(state: Journey, runtime: Runtime[Deps]) -> Journey:
+    """Write `passages`, or the `trouble` that kept us from them."""
+    deps = runtime.context
+    k = state["question"].k or deps.limits.top_k
+    try:
+        passages = await deps.retriever.search(state["searches"], k=k)
+    except RetrievalUnavailable as error:
+        logger.warning("retrieval is unavailable: %s", error)
+        return {"passages": (), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}
+    return {"passages": tuple(passages), "trouble": None}

@@ -1,0 +1,255 @@
+"""The command line."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from agentic_rag import doctor as checks
+from agentic_rag.agent.ask import ask as ask_agent
+from agentic_rag.bootstrap import House, build_house, ingest_folder
+from agentic_rag.domain import Answer, Outcome, Question, Turn
+from agentic_rag.errors import AgenticRagError, Misconfigured
+from agentic_rag.evaluation.golden import evaluate as evaluate_cases
+from agentic_rag.serving.wire import read_question, write_answer, write_hit
+from agentic_rag.settings import Settings, read_settings
+from agentic_rag.telemetry import set_up_logging
+
+app = typer.Typer(
+    name="agentic-rag",
+    help="A clinic's documents, answered with proof.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+T = TypeVar("T")
+K = Annotated[int | None, typer.Option("--k", min=1, max=100, help="Passages to look at.")]
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    help="Serve KServe v1, v2 and gRPC. Takes KServe's flags: --http_port, --grpc_port, ...",
+)
+def serve(context: typer.Context) -> None:
+    """Serve until SIGTERM."""
+    from agentic_rag.serving.kserve_runtime import serve as serve_kserve
+
+    serve_kserve(_settings(), context.args)
+
+
+@app.command()
+def ask(
+    question: Annotated[
+        str | None, typer.Argument(help="The question; none starts a conversation.")
+    ] = None,
+    k: K = None,
+    debug: Annotated[bool, typer.Option(help="Show the journey.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask the clinic's documents."""
+    settings = _settings()
+
+    async def once(house: House) -> None:
+        body = {"question": question, "k": k, "debug": debug}
+        read = read_question(body, where="", settings=settings)
+        _show(await ask_agent(read, deps=house.deps), as_json=as_json)
+
+    _in_house(settings, once if question is not None else _converse)
+
+
+async def _converse(house: House) -> None:
+    out.print(f"[bold]{escape(house.clinic.profile.name)}[/bold]: ask; an empty line ends it.")
+    history: list[Turn] = []
+    while said := (await asyncio.to_thread(_prompt)):
+        question = Question(text=said, history=tuple(history[-10:]))
+        answer = await ask_agent(question, deps=house.deps)
+        _show(answer, as_json=False)
+        history += [Turn(role="user", text=said), Turn(role="assistant", text=answer.text)]
+
+
+def _prompt() -> str:
+    try:
+        return out.input("[bold]> [/bold]").strip()
+    except (EOFError, KeyboardInterrupt):
+        return ""
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option("--k", min=1, max=100, help="Passages to show.")] = 4,
+    as_json: Json = False,
+) -> None:
+    """Show the passages that a search finds."""
+
+    async def run(house: House) -> None:
+        passages = await house.library.search([query], k=k)
+        if as_json:
+            _print_json({"hits": [write_hit(passage) for passage in passages]})
+            return
+        for passage in passages:
+            out.print(f"[bold]{passage.score:.3f}[/bold] [cyan]{escape(passage.label)}[/cyan]")
+            out.print(escape(passage.text), highlight=False)
+
+    _in_house(_settings(), run)
+
+
+@app.command()
+def ingest(
+    folder: Annotated[Path | None, typer.Argument(help="Default: the pack's documents.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the index hold exactly the documents of a folder."""
+    settings = _settings()
+    with _Bars(err) as bars:
+        report = _or_exit(lambda: ingest_folder(settings, folder, bars))
+    if as_json:
+        _print_json(
+            {
+                "version": report.version,
+                "changed": report.changed,
+                "documents": report.documents,
+                "passages": report.passages,
+                "embedded": report.embedded,
+                "skipped": {each.doc_id: each.reason for each in report.skipped},
+            }
+        )
+        return
+    what = f"{report.documents} documents, {report.passages} passages"
+    if report.changed:
+        out.print(f"Indexed {what} ({report.embedded} embedded) as version {report.version}.")
+    else:
+        out.print(f"Nothing to do: version {report.version} holds {what}.")
+    for each in report.skipped:
+        out.print(f"[yellow]skipped[/yellow] {escape(each.doc_id)}: {escape(each.reason)}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is configured, what answers, and what to do about what does not."""
+    findings = asyncio.run(checks.examine(_settings()))
+    if as_json:
+        _print_json({"ok": checks.fit(findings), "checks": [f.as_json() for f in findings]})
+    else:
+        table = Table("", "what", "found", "to do", box=None)
+        marks = {
+            "ok": "[green]ok[/green]",
+            "warning": "[yellow]![/yellow]",
+            "fault": "[red]x[/red]",
+        }
+        for finding in findings:
+            cells = (finding.what, finding.found, finding.remedy)
+            table.add_row(marks[finding.state], *(escape(cell) for cell in cells))
+        out.print(table)
+    if not checks.fit(findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(as_json: Json = False) -> None:
+    """Ask the shipped clinic's golden questions and count what is right."""
+
+    async def run(house: House) -> None:
+        report = await evaluate_cases(house.deps)
+        if as_json:
+            _print_json(report.as_json())
+        else:
+            for line in report.lines():
+                out.print(escape(line), highlight=False)
+        if not report.passed:
+            raise typer.Exit(1)
+
+    _in_house(_settings(), run)
+
+
+def main() -> None:
+    """Run the command line; what the operator has to mend is one line, not a traceback."""
+    try:
+        app()
+    except Misconfigured as error:
+        _fail(error)
+
+
+def _settings() -> Settings:
+    settings = _or_exit(read_settings)
+    set_up_logging(
+        settings.log_format, "error" if settings.log_level == "info" else settings.log_level
+    )
+    return settings
+
+
+def _in_house(settings: Settings, run: Callable[[House], Coroutine[Any, Any, None]]) -> None:
+    """Open the house, run something in it, close it."""
+
+    async def opened() -> None:
+        house = build_house(settings)
+        try:
+            with err.status("opening the index"):
+                await house.library.open()
+            await run(house)
+        finally:
+            await house.library.close()
+
+    _or_exit(lambda: asyncio.run(opened()))
+
+
+def _or_exit(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except AgenticRagError as error:
+        _fail(error)
+
+
+def _fail(error: AgenticRagError) -> NoReturn:
+    err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    sys.exit(2 if isinstance(error, Misconfigured) else 1)
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def _show(answer: Answer, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(write_answer(answer))
+        return
+    style = {Outcome.EMERGENCY: "bold red", Outcome.DECLINED: "yellow"}.get(answer.outcome, "")
+    out.print(escape(answer.text), style=style, highlight=False)
+    for citation in answer.citations:
+        quote = " ".join(citation.quote.split())
+        out.print(f"  [dim]\\[{citation.number}] {escape(citation.label)}: “{escape(quote)}”[/dim]")
+    by = f"{answer.generator}" + (f", {answer.degraded}" if answer.degraded else "")
+    out.print(f"  [dim]({answer.outcome} by {by}, {answer.timings['total']:.2f} s)[/dim]")
+    for step in answer.trace or ():
+        out.print_json(orjson.dumps(dict(step)).decode())
+
+
+class _Bars:
+    """Shows ingest's stages as bars."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn())
+        self._progress = Progress(*columns, TimeElapsedColumn(), console=console)
+
+    def __enter__(self) -> "_Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def start(self, stage: str, total: int) -> Callable[[int], None]:
+        """See `agentic_rag.retrieval.ingest.Progress`."""
+        task = self._progress.add_task(stage, total=total)
+        return lambda advance: self._progress.advance(task, advance)

@@ -1,0 +1,118 @@
+"""Reads a clinic pack and refuses a bad one by file and field."""
+
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+
+from agentic_rag.errors import BadPack
+
+SHIPPED_PACK = Path(__file__).parent / "atharva"
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 ()-]{1,24}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Phones(_Strict):
+    """Whom to call."""
+
+    front_desk: Phone
+    emergency: Phone
+
+
+class RedFlag(_Strict):
+    """A rule that a pack adds to the shipped ones.
+
+    Attributes:
+        patterns: phrases; each matches as whole words, case-insensitively.
+        reason: why it is an emergency, in plain language.
+    """
+
+    category: Line
+    reason: Line
+    patterns: tuple[Line, ...] = Field(min_length=1)
+
+
+class Profile(_Strict):
+    """`clinic.yaml`."""
+
+    name: Line
+    location: Line
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+    timezone: str
+    languages: tuple[Line, ...] = Field(min_length=1)
+    phones: Phones
+    emergency_source: Line
+    hours: Line | None = None
+    synonyms: dict[Line, tuple[Line, ...]] = Field(default_factory=dict)
+    noisy_sources: tuple[Line, ...] = ()
+    precedence: tuple[Line, ...] = ()
+    triage: tuple[RedFlag, ...] = ()
+    disclaimer: Line | None = None
+    tone: Line | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("expected a name of the IANA time zone database") from None
+        return value
+
+
+class Clinic(_Strict):
+    """A pack that has been read: the profile, and where its documents lie."""
+
+    profile: Profile
+    folder: Path
+
+    @property
+    def documents(self) -> Path:
+        """The folder of the clinic's documents."""
+        return self.folder / "documents"
+
+
+def read_clinic(folder: Path | None = None) -> Clinic:
+    """Read the pack in `folder`, or the shipped one.
+
+    Raises:
+        BadPack: names the file, the field and what was expected.
+    """
+    folder = folder or SHIPPED_PACK
+    path = folder / "clinic.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadPack(f"{path}: there is no such file; a pack is a folder that holds it") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadPack(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise BadPack(f"{path}: expected fields and values, found {type(content).__name__}")
+    if not (folder / "documents").is_dir():
+        raise BadPack(f"{folder / 'documents'}: there is no such folder")
+    try:
+        return Clinic(profile=Profile.model_validate(content), folder=folder)
+    except ValidationError as error:
+        raise BadPack(_name_faults(path, error)) from None
+
+
+def _name_faults(path: Path, error: ValidationError) -> str:
+    faults = (
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors()
+    )
+    return f"{path}: " + "; ".join(faults)

@@ -1,0 +1,113 @@
+"""Doctor: says what is configured, what answers, and what to do about what does not."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+
+from agentic_rag.agent.ask import ask
+from agentic_rag.agent.llm import Rung, rungs
+from agentic_rag.bootstrap import House, build_house
+from agentic_rag.domain import Outcome, Question
+from agentic_rag.errors import AgenticRagError, Misconfigured
+from agentic_rag.settings import Settings
+
+State = Literal["ok", "warning", "fault"]
+_PROBE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; a fault keeps the main job from running, a warning does not."""
+
+    state: State
+    what: str
+    found: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as JSON values."""
+        return {
+            "state": self.state,
+            "what": self.what,
+            "found": self.found,
+            "remedy": self.remedy,
+        }
+
+
+def fit(findings: list[Finding]) -> bool:
+    """Tell whether the main job can run."""
+    return all(finding.state != "fault" for finding in findings)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that an answer needs."""
+    try:
+        house = build_house(settings)
+    except Misconfigured as error:
+        return [Finding("fault", "clinic pack", str(error), "mend the file and field it names")]
+    profile = house.clinic.profile
+    findings = [
+        Finding("ok", "clinic pack", f"{profile.name} ({house.clinic.folder})"),
+        Finding("ok", "red-flag rules", f"{len(house.deps.red_flags.rules)} rules, examples found"),
+        await _look_at_library(house),
+    ]
+    if findings[-1].state == "ok":
+        findings.append(await _look_at_answer(house))
+    await house.library.close()
+    return (
+        findings + [await _look_at_rung(r, settings) for r in rungs(settings)] + _no_rung(settings)
+    )
+
+
+async def _look_at_library(house: House) -> Finding:
+    try:
+        await house.library.open()
+    except AgenticRagError as error:
+        remedy = "start the Chroma server, or see the message"
+        return Finding("fault", "index", str(error), remedy)
+    except OSError as error:
+        remedy = "make DATA_DIR a folder that can be written"
+        return Finding("fault", "index", f"{house.settings.data_dir}: {error.strerror}", remedy)
+    where = house.settings.chroma_host or f"{house.settings.data_dir}"
+    return Finding("ok", "index", f"open, Chroma at {where}")
+
+
+async def _look_at_answer(house: House) -> Finding:
+    question = Question(text="I cannot breathe and my face is swollen")
+    answer = await ask(question, deps=house.deps)
+    if answer.outcome is not Outcome.EMERGENCY:
+        return Finding("fault", "triage", "an emergency was not recognised", "see redflags.yaml")
+    return Finding("ok", "triage", f"answers in {answer.timings['total'] * 1000:.0f} ms")
+
+
+async def _look_at_rung(rung: Rung, settings: Settings) -> Finding:
+    what = f"LLM {rung.name}/{rung.model}"
+    if rung.base_url is None:
+        return Finding("ok", what, "configured; not called, because a call costs money")
+    headers = {"Authorization": f"Bearer {rung.api_key}"}
+    timeout = httpx.Timeout(_PROBE_S, connect=settings.llm_connect_timeout_s)
+    try:
+        async with httpx.AsyncClient(timeout=timeout, headers=headers) as client:
+            reply = await client.get(f"{rung.base_url}/models")
+            reply.raise_for_status()
+            served = [str(model["id"]) for model in reply.json()["data"]]
+    except httpx.HTTPStatusError as error:
+        remedy = (
+            "check the key" if error.response.status_code in {401, 403} else "check the address"
+        )
+        return Finding("warning", what, f"answers {error.response.status_code}", remedy)
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        remedy = "it may be asleep: answers come from the documents meanwhile"
+        return Finding("warning", what, f"does not answer ({type(error).__name__})", remedy)
+    if rung.model not in served:
+        found = f"answers, but serves {', '.join(served[:5])}"
+        return Finding("warning", what, found, "set the model's name to one of these")
+    return Finding("ok", what, "answers")
+
+
+def _no_rung(settings: Settings) -> list[Finding]:
+    if rungs(settings):
+        return []
+    found = "none set: answers are quoted from the documents"
+    return [Finding("ok", "LLM", found, "LLM_BASE_URL, OPENAI_API_KEY or OLLAMA_BASE_URL add one")]

@@ -1,0 +1,58 @@
+"""What can go wrong, split by whose fault it is.
+
+AgenticRagError
+├── BadQuestion              the caller's: a field of the request is wrong
+├── Misconfigured            the operator's
+│   ├── BadSettings          an environment variable is wrong
+│   ├── BadPack              a file of the clinic pack is wrong
+│   └── LlmNotConfigured     a chat model was asked for and none is set
+└── Unavailable              ours, and it may pass
+    ├── RetrievalUnavailable the index or the embedder cannot be used now
+    └── LlmUnavailable       a rung of the LLM ladder did not answer
+"""
+
+
+class AgenticRagError(Exception):
+    """The root of the tree."""
+
+
+class BadQuestion(AgenticRagError):  # noqa: N818  # named for what happened
+    """A field of the request is wrong.
+
+    Attributes:
+        field: the field as the caller wrote it, e.g. `instances[0].k`.
+        expected: what would have been right.
+    """
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"{field}: {expected}")
+        self.field = field
+        self.expected = expected
+
+
+class Misconfigured(AgenticRagError):  # noqa: N818
+    """The operator has something to mend; the message says what."""
+
+
+class BadSettings(Misconfigured):
+    """An environment variable has a value that cannot be used."""
+
+
+class BadPack(Misconfigured):
+    """A clinic pack cannot be used; the message names the file, the field and what was expected."""
+
+
+class LlmNotConfigured(Misconfigured):
+    """A chat model was asked for, and no rung with a model is set."""
+
+
+class Unavailable(AgenticRagError):  # noqa: N818
+    """Something that we lean on is away."""
+
+
+class RetrievalUnavailable(Unavailable):
+    """The index or the embedder cannot be used now."""
+
+
+class LlmUnavailable(Unavailable):
+    """A rung of the LLM ladder did not answer."""

@@ -1,0 +1,1 @@
+"""The LLM behind, which may be asleep: the ladder and its rungs."""

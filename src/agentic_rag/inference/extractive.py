@@ -1,0 +1,110 @@
+"""The last rung: no model, the documents' own sentences, chosen for the question."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentic_rag.domain import Draft, Passage
+from agentic_rag.language import field_name, statement_spans, terms
+
+_MEANING_WEIGHT = 0.7
+_PER_WANT = 2
+_MOST = 4
+_NEAR_BEST = 0.9  # share of the best score that a further sentence needs
+_SAME = 0.6  # share of words in common from which two sentences say the same
+_IDENTITY = {"code", "id", "name", "title"}  # fields that tell which item, and nothing about it
+_TRUST = 0.02  # what each place further back in the evidence costs
+
+Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
+
+
+class Quotable(Protocol):
+    """What is needed of a brief."""
+
+    @property
+    def wants(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def passages(self) -> tuple[Passage, ...]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    number: int
+    said: str
+    in_context: str
+
+
+class ExtractiveWriter:
+    """Quotes, for each part of the question, the statements that come closest to it."""
+
+    def __init__(self, embed: Embed) -> None:
+        self._embed = embed
+
+    async def write(self, brief: Quotable) -> Draft:
+        """Return quoted statements, each with the `[n]` of its passage.
+
+        Raises:
+            RetrievalUnavailable: the embedder cannot be used.
+        """
+        statements = [
+            statement
+            for number, passage in enumerate(brief.passages, start=1)
+            for statement in _statements(number, passage)
+        ]
+        if not statements:
+            return Draft(text="", generator="extractive")
+        vectors = await self._embed([s.in_context for s in statements])
+        chosen: list[int] = []
+        for want, vector in zip(brief.wants, await self._embed(brief.wants), strict=True):
+            scores = _scores(want, statements, vectors @ vector)
+            chosen += _best(scores, statements, chosen)
+        kept = (statements[at] for at in chosen[:_MOST])
+        text = "\n".join(f"{each.said} [{each.number}]" for each in kept)
+        return Draft(text=text, generator="extractive")
+
+
+def _statements(number: int, passage: Passage) -> list[_Statement]:
+    subject = passage.heading.rpartition(" > ")[2]
+    found = []
+    for start, end in statement_spans(passage.text):
+        said = passage.text[start:end]
+        field = field_name(said)
+        if said.endswith(("?", ":")) or field.lower() in _IDENTITY:
+            continue
+        told = f"{subject} \u2013 {said[0].lower()}{said[1:]}" if field and subject else said
+        found.append(_Statement(number, told, f"{passage.heading}: {said}"))
+    return found
+
+
+def _scores(
+    want: str, statements: Sequence[_Statement], closeness: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    asked = set(terms(want))
+    shared = [len(asked & set(terms(s.in_context))) / max(len(asked), 1) for s in statements]
+    trust = [_TRUST * (s.number - 1) for s in statements]
+    scores: NDArray[np.float32] = (
+        _MEANING_WEIGHT * closeness + (1 - _MEANING_WEIGHT) * np.array(shared) - np.array(trust)
+    )
+    return scores
+
+
+def _best(
+    scores: NDArray[np.float32], statements: Sequence[_Statement], chosen: Sequence[int]
+) -> list[int]:
+    best: list[int] = []
+    order = np.argsort(-scores, kind="stable")
+    for at in (int(each) for each in order):
+        if len(best) == _PER_WANT or scores[at] < _NEAR_BEST * scores[order[0]]:
+            break
+        if not any(_same(statements[at], statements[other]) for other in (*best, *chosen)):
+            best.append(at)
+    return best
+
+
+def _same(one: _Statement, other: _Statement) -> bool:
+    first, second = set(terms(one.said)), set(terms(other.said))
+    return len(first & second) >= _SAME * max(len(first | second), 1)

@@ -1,0 +1,93 @@
+"""The LLM ladder: rungs tried from the top, the last of which always answers."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import openai
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+
+from agentic_rag.domain import Degraded, Draft, Passage, Usage
+from agentic_rag.errors import LlmUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+class Brief(Protocol):
+    """What a rung is given."""
+
+    @property
+    def messages(self) -> tuple[tuple[str, str], ...]: ...  # noqa: D102
+
+    @property
+    def wants(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def passages(self) -> tuple[Passage, ...]: ...  # noqa: D102
+
+    @property
+    def max_tokens(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def temperature(self) -> float | None: ...  # noqa: D102
+
+
+class Rung(Protocol):
+    """Writes a draft, or raises LlmUnavailable."""
+
+    async def write(self, brief: Brief) -> Draft:
+        """Return a draft."""
+        ...
+
+
+class ModelRung:
+    """A chat model behind an OpenAI address."""
+
+    def __init__(self, name: str, model: str, chat: BaseChatModel) -> None:
+        self._generator = f"{name}/{model}"
+        self._chat = chat
+
+    async def write(self, brief: Brief) -> Draft:
+        """Ask the model once.
+
+        Raises:
+            LlmUnavailable: it did not answer, or not with text.
+        """
+        wishes = {"max_tokens": brief.max_tokens, "temperature": brief.temperature}
+        chat = self._chat.bind(**{k: v for k, v in wishes.items() if v is not None})
+        try:
+            reply = await chat.ainvoke(list(brief.messages))
+        # a reply that is no chat completion surfaces as one of the latter three
+        except (openai.OpenAIError, OSError, TypeError, ValueError, AttributeError) as error:
+            raise LlmUnavailable(f"{self._generator}: {type(error).__name__}") from error
+        return Draft(text=reply.text, generator=self._generator, usage=_usage(reply))
+
+
+class Ladder:
+    """Tries the model rungs in order; the floor, which needs no model, is always there."""
+
+    def __init__(self, rungs: Sequence[Rung], floor: Rung) -> None:
+        self._rungs = tuple(rungs)
+        self._floor = floor
+
+    async def write(self, brief: Brief) -> Draft:
+        """Return the draft of the first rung that gives one."""
+        degraded: Degraded | None = None
+        for rung in self._rungs:
+            try:
+                draft = await rung.write(brief)
+            except LlmUnavailable as error:
+                logger.warning("a rung did not answer: %s", error)
+                degraded = Degraded.LLM_UNAVAILABLE
+            else:
+                return replace(draft, degraded=degraded)
+        return replace(await self._floor.write(brief), degraded=degraded)
+
+
+def _usage(reply: AIMessage) -> Usage:
+    counted = reply.usage_metadata
+    if not counted:
+        return Usage()
+    return Usage(prompt_tokens=counted["input_tokens"], completion_tokens=counted["output_tokens"])

@@ -1,0 +1,155 @@
+"""Words and sentences of a text. Pure."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import Stemmer
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
+
+STOP_WORDS = frozenset(
+    """
+    a about above after again all also am an and any are aren't as at be because been before
+    being below between both but by can can't could couldn't did didn't do does doesn't
+    doing don't down during each else etc few for from further had has have having he her
+    here hers him his how i i'd i'll i'm i've if in into is isn't it it's its itself just
+    let me more most my myself no nor not now of off on once only or other our ours out over
+    own please same shall she should so some such than that that's the their theirs them
+    then there these they this those through to too u under until up upon us very was wasn't
+    we we're were weren't what what's whats when where which while who whom whose why will
+    with won't would you your yours
+    """.split()  # noqa: SIM905  # a list of words reads best as words
+)
+"""Words that carry no topic."""
+
+GENERIC_WORDS = frozenset(
+    """
+    ask asking came come coming find get gets getting give go going happen happens hello
+    help hi keep kind know like long lot make makes making many mean much need needed needs
+    offer ok okay per question really right said say show something somewhere sort take
+    takes taking tell thank thanks thing things use using want way wondering
+    """.split()  # noqa: SIM905
+)
+"""Words that a question has around its topic: a passage that lacks them can still answer it."""
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Stemmer.Stemmer:
+    return Stemmer.Stemmer("english")
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """Return the stem of an English word; words of other scripts come back in lower case."""
+    return str(_stemmer().stemWord(word.lower()))
+
+
+def words(text: str) -> list[str]:
+    """Return a text's words in lower case, in order, numbers among them."""
+    return [word.lower().replace("\u2019", "'") for word in _WORD.findall(text)]
+
+
+def terms(text: str) -> list[str]:
+    """Return the stems of a text's content words, in order.
+
+    >>> terms("How long does the scaling take?")
+    ['long', 'scale', 'take']
+    """
+    return [stem(word) for word in words(text) if word not in STOP_WORDS]
+
+
+def topic_words(text: str) -> list[str]:
+    """Return the words that say what a question is about, in order, each once.
+
+    >>> topic_words("Could you tell me how long scaling takes?")
+    ['scaling']
+    """
+    told = (w for w in words(text) if w not in STOP_WORDS and w not in GENERIC_WORDS)
+    return list(dict.fromkeys(told))
+
+
+# A stop ends a sentence before a space and something that can begin one; not behind an
+# abbreviation, an initial or a list number. The danda ends sentences in Hindi and Marathi.
+_STOP = re.compile(r"""[.!?।]+["')\]]*(?:\s*\[\d+\])*(?=\s+(?!\[\d+\])["'(\[]?[^\sa-z])|\n+""")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:dr|mr|mrs|ms|st|no|vs|etc|approx|e\.g|i\.e|a\.m|p\.m|rs|tel|ext)|\b[A-Z]|^\s*\d+)\.$",
+    re.IGNORECASE,
+)
+
+
+def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each sentence, without the white space around it.
+
+    >>> text = "Dr. Rao is in. Come at 9.30 a.m. [1] Rest!"
+    >>> [text[a:b] for a, b in sentence_spans(text)]
+    ['Dr. Rao is in.', 'Come at 9.30 a.m. [1]', 'Rest!']
+    """
+    start = 0
+    for stop in _STOP.finditer(text):
+        if stop.group().startswith(".") and "[" not in stop.group():
+            behind = text[max(start, stop.start() - 12) : stop.start() + 1]
+            if _ABBREVIATION.search(behind):
+                continue
+        yield from _trimmed(text, start, stop.end())
+        start = stop.end()
+    yield from _trimmed(text, start, len(text))
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text.
+
+    >>> sentences("Rest. Then call us.")
+    ['Rest.', 'Then call us.']
+    """
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+_HEADING = re.compile(r"^#{1,6}\s")
+_FIELD = re.compile(r"^([A-Z][\w ]{0,40}): ")
+_BULLET = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+|\s*>\s*")
+_MAX_FIELD_CHARS = 300
+
+
+def statement_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each statement of a document: what can be quoted on its own.
+
+    A line `field: value` is one statement, so that the value keeps its name; headings, and lines
+    without a stop above an empty one, are none.
+
+    >>> text = "## Fees" + chr(10) + "Price band: INR 6 to 9" + chr(10) + "- Pay. In cash."
+    >>> [text[a:b] for a, b in statement_spans(text)]
+    ['Price band: INR 6 to 9', 'Pay.', 'In cash.']
+    """
+    at = 0
+    lines = text.splitlines(keepends=True)
+    for line, following in zip(lines, [*lines[1:], "."], strict=True):
+        body = line.rstrip()
+        bullet = _BULLET.match(body)
+        is_title = not bullet and body[-1:].isalnum() and not following.strip()
+        if field_name(body) and len(body) <= _MAX_FIELD_CHARS:
+            yield from _trimmed(text, at, at + len(body))
+        elif not is_title and not _HEADING.match(body):
+            start = at + (bullet.end() if bullet else 0)
+            yield from (
+                (start + a, start + b) for a, b in sentence_spans(text[start : at + len(body)])
+            )
+        at += len(line)
+
+
+def field_name(statement: str) -> str:
+    """Return the name in front of a `field: value` line, else nothing.
+
+    >>> field_name("Duration: 40 minutes"), field_name("Rest.")
+    ('Duration', '')
+    """
+    found = _FIELD.match(statement)
+    return found[1] if found else ""
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    piece = text[start:end]
+    left = len(piece) - len(piece.lstrip())
+    right = len(piece.rstrip())
+    if right > left:
+        yield start + left, start + right

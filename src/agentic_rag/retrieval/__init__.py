@@ -1,0 +1,1 @@
+"""The library: the documents, cut into passages and found again."""

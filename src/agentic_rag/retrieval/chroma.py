@@ -1,0 +1,243 @@
+"""Chroma: the only room that knows it, embedded in a folder or as a server."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import chromadb
+import httpx
+from chromadb.api import AsyncClientAPI, ClientAPI
+from chromadb.config import Settings as ChromaSettings
+from chromadb.errors import ChromaError
+from filelock import FileLock, Timeout
+
+from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.retrieval.embedder import Vectors
+
+_BATCH = 2000  # rows in one upsert; Chroma takes 5461
+_CONFIGURATION: Any = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}}
+
+Hits = list[tuple[int, float]]
+"""Row numbers with their cosine similarity, best first."""
+
+
+class VectorStore(Protocol):
+    """Nearest neighbours among the rows of one index version."""
+
+    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
+        """Return the k nearest rows to a unit vector [dimension], documents `without` left out."""
+        ...
+
+    async def alive(self) -> bool:
+        """Tell whether a query would find it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+def _settings() -> ChromaSettings:
+    return ChromaSettings(anonymized_telemetry=False)
+
+
+def _open_folder(folder: Path) -> Any:  # noqa: ANN401  # ClientAPI's type lacks `close`
+    return chromadb.PersistentClient(path=str(folder), settings=_settings())
+
+
+def build_folder(
+    folder: Path, vectors: Vectors, doc_ids: Sequence[str], progress: Callable[[int], None]
+) -> None:
+    """Write a Chroma folder that holds the rows; nobody may have it open."""
+    client = _open_folder(folder)
+    try:
+        _fill(client, "rows", vectors, doc_ids, progress)
+    finally:
+        client.close()
+
+
+class ServerAddress:
+    """Where a Chroma server listens, and how long to wait for it."""
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        self.host = host
+        self.port = port
+        self.timeout_s = timeout_s
+
+    def __str__(self) -> str:
+        return f"CHROMA_HOST {self.host}, CHROMA_PORT {self.port}"
+
+    def client(self) -> ClientAPI:
+        """Connect."""
+        return chromadb.HttpClient(host=self.host, port=self.port, settings=_settings())
+
+
+def build_collection(
+    address: ServerAddress,
+    name: str,
+    vectors: Vectors,
+    doc_ids: Sequence[str],
+    progress: Callable[[int], None],
+) -> None:
+    """Write a collection on a Chroma server.
+
+    A whole one of the same name is left as it is, for the name tells what is in it and another
+    replica may be reading it; a half-written one is replaced.
+
+    Raises:
+        RetrievalUnavailable: the server does not answer.
+    """
+    with _named_failure(address):
+        client = address.client()
+        if name in {collection.name for collection in client.list_collections()}:
+            if client.get_collection(name, embedding_function=None).count() == len(doc_ids):
+                return
+            client.delete_collection(name)
+        _fill(client, name, vectors, doc_ids, progress)
+
+
+def drop_collections(address: ServerAddress, names: Sequence[str]) -> None:
+    """Remove the collections of those names where they exist.
+
+    Raises:
+        RetrievalUnavailable: the server does not answer.
+    """
+    with _named_failure(address):
+        client = address.client()
+        for name in {collection.name for collection in client.list_collections()} & set(names):
+            client.delete_collection(name)
+
+
+def _fill(
+    client: ClientAPI,
+    name: str,
+    vectors: Vectors,
+    doc_ids: Sequence[str],
+    progress: Callable[[int], None],
+) -> None:
+    collection = client.create_collection(
+        name, embedding_function=None, configuration=_CONFIGURATION
+    )
+    for at in range(0, len(doc_ids), _BATCH):
+        rows = range(at, min(at + _BATCH, len(doc_ids)))
+        collection.add(
+            ids=[str(row) for row in rows],
+            embeddings=vectors[at : at + _BATCH],
+            metadatas=[{"doc_id": doc_ids[row]} for row in rows],
+        )
+        progress(len(rows))
+
+
+@contextmanager
+def _named_failure(address: ServerAddress | Path) -> Iterator[None]:
+    try:
+        yield
+    except (ChromaError, httpx.HTTPError, OSError, ValueError, TimeoutError) as error:
+        raise RetrievalUnavailable(f"Chroma at {address} does not answer as it should") from error
+
+
+def _query(vector: Vectors, k: int, without: Sequence[str]) -> dict[str, Any]:
+    where = {"where": {"doc_id": {"$nin": list(without)}}} if without else {}
+    return {"query_embeddings": [vector], "n_results": k, "include": ["distances"], **where}
+
+
+def _hits(found: Any) -> Hits:  # noqa: ANN401  # Chroma's TypedDict promises less than it gives
+    return [
+        (int(row), 1.0 - float(distance))
+        for row, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+    ]
+
+
+class EmbeddedStore:
+    """A Chroma folder in this process.
+
+    Two processes must never open one Chroma path, so the first takes a lock beside the folder and
+    a later one works on a copy of its own; an index version never changes, so both see the same.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = FileLock(folder.with_suffix(".lock"), blocking=False, is_singleton=False)
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chroma")
+        with _named_failure(folder):
+            self._client = _open_folder(self._own(folder))
+            self._collection = self._client.get_collection("rows", embedding_function=None)
+
+    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
+        """See `VectorStore`."""
+
+        def ask() -> Hits:
+            with _named_failure(Path("the index")):
+                return _hits(self._collection.query(**_query(vector, k, without)))
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
+
+    async def alive(self) -> bool:
+        """See `VectorStore`."""
+        return True
+
+    async def close(self) -> None:
+        """See `VectorStore`."""
+        self._executor.shutdown(wait=True)
+        self._client.close()
+        self._lock.release()
+        if self._copy:
+            self._copy.cleanup()
+
+    def _own(self, folder: Path) -> Path:
+        try:
+            self._lock.acquire()
+        except (Timeout, OSError):  # another process has it, or the folder is read-only
+            self._copy = tempfile.TemporaryDirectory(prefix="agentic-rag-")
+            return Path(shutil.copytree(folder, Path(self._copy.name) / "chroma"))
+        return folder
+
+
+class ServerStore:
+    """A collection on a Chroma server; every call has a finite time."""
+
+    def __init__(self, address: ServerAddress, collection: str) -> None:
+        self._address = address
+        self._name = collection
+        self._client: AsyncClientAPI | None = None
+        self._collection: Any = None
+
+    async def connect(self) -> None:
+        """Find the collection.
+
+        Raises:
+            RetrievalUnavailable: the server is away, or does not hold it.
+        """
+        with _named_failure(self._address):
+            async with asyncio.timeout(self._address.timeout_s):
+                self._client = await chromadb.AsyncHttpClient(
+                    host=self._address.host, port=self._address.port, settings=_settings()
+                )
+                self._collection = await self._client.get_collection(
+                    self._name, embedding_function=None
+                )
+
+    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
+        """See `VectorStore`."""
+        with _named_failure(self._address):
+            async with asyncio.timeout(self._address.timeout_s):
+                return _hits(await self._collection.query(**_query(vector, k, without)))
+
+    async def alive(self) -> bool:
+        """See `VectorStore`."""
+        try:
+            with _named_failure(self._address):
+                async with asyncio.timeout(self._address.timeout_s):
+                    await self._collection.count()
+        except RetrievalUnavailable:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """See `VectorStore`."""
+        self._client = self._collection = None

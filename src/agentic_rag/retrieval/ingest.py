@@ -1,0 +1,204 @@
+"""Ingest: makes the index hold exactly the documents of a folder, doing only what is needed."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from filelock import FileLock
+
+from agentic_rag.domain import Passage
+from agentic_rag.errors import BadPack
+from agentic_rag.retrieval import chroma
+from agentic_rag.retrieval.chunking import chunk, passage_id
+from agentic_rag.retrieval.documents import Document
+from agentic_rag.retrieval.embedder import Embedder, Vectors
+from agentic_rag.retrieval.index import IndexShelf, IndexVersion, Manifest, version_of
+from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.retrieval.loaders import Skipped, find_files, load
+
+_KEPT = 1  # versions beside the live one
+
+
+class Progress(Protocol):
+    """Shows a person how far it is."""
+
+    def start(self, stage: str, total: int) -> Callable[[int], None]:
+        """Begin a stage of `total` units; call what is returned with each advance."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def start(self, stage: str, total: int) -> Callable[[int], None]:
+        """See `Progress`."""
+        return lambda _advance: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What a run did.
+
+    Attributes:
+        changed: whether a new version was made; False when there was nothing to do.
+        embedded: passages that had to be embedded; the others came from the version before.
+    """
+
+    version: str
+    changed: bool
+    documents: int
+    passages: int
+    embedded: int
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What ingest works with.
+
+    Attributes:
+        server: the Chroma server that holds the vectors; None: a folder in the version.
+        collection: stem of the collections' names on the server.
+    """
+
+    shelf: IndexShelf
+    embedder: Embedder
+    server: chroma.ServerAddress | None
+    collection: str
+
+
+def embedding_text(passage: Passage) -> str:
+    """Return what is embedded and indexed of a passage: its headings, then its text."""
+    return f"{passage.heading}\n{passage.text}" if passage.heading else passage.text
+
+
+def collection_name(stem: str, version: str) -> str:
+    """Name the collection that holds a version's vectors on a Chroma server."""
+    return f"{stem}-{version}"
+
+
+def ingest(folder: Path, shop: Workshop, progress: Progress | None = None) -> IngestReport:
+    """Make the live index hold exactly the documents below `folder`.
+
+    The new version is built beside the live one and switched to at the end; the same documents
+    are no work at all, and only changed passages are embedded.
+
+    Raises:
+        BadPack: the folder does not exist or holds no readable document.
+        RetrievalUnavailable: the embedder or the Chroma server is away.
+    """
+    if not folder.is_dir():
+        raise BadPack(f"{folder}: there is no such folder")
+    shop.shelf.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(shop.shelf.folder / "ingest.lock"):
+        return _ingest(folder, shop, progress or Silent())
+
+
+def _ingest(folder: Path, shop: Workshop, progress: Progress) -> IngestReport:
+    documents, skipped = _read_all(folder, progress)
+    if not documents:
+        raise BadPack(f"{folder}: no readable document (.md .txt .json .jsonl) below it")
+    digests = {document.doc_id: document.digest for document in documents}
+    store = str(shop.server) if shop.server else "folder"
+    name = version_of(digests, shop.embedder.fingerprint, store)
+    live = shop.shelf.current()
+    changed = live is None or live.folder.name != name
+    if live is None or changed:
+        embedded = _build(name, documents, skipped, shop, progress)
+    manifest = shop.shelf.place(name).manifest()
+    return IngestReport(
+        version=name,
+        changed=changed,
+        documents=len(documents),
+        passages=manifest.passages,
+        embedded=embedded if changed else 0,
+        skipped=tuple(skipped),
+    )
+
+
+def _read_all(folder: Path, progress: Progress) -> tuple[list[Document], list[Skipped]]:
+    files = find_files(folder)
+    advance = progress.start("reading", len(files))
+    documents: list[Document] = []
+    skipped: list[Skipped] = []
+    for path in files:
+        loaded = load(path, folder)
+        if isinstance(loaded, Document):
+            documents.append(loaded)
+        else:
+            skipped.append(loaded)
+        advance(1)
+    return documents, skipped
+
+
+def _build(
+    name: str,
+    documents: Sequence[Document],
+    skipped: Sequence[Skipped],
+    shop: Workshop,
+    progress: Progress,
+) -> int:
+    """Build a version aside, move it into place, switch, and clear the others away."""
+    passages = [passage for document in documents for passage in chunk(document)]
+    vectors, embedded = _embed(passages, shop, progress)
+    final = shop.shelf.place(name)
+    final.folder.parent.mkdir(parents=True, exist_ok=True)
+    manifest = Manifest(
+        version=name,
+        embedder=shop.embedder.fingerprint,
+        documents={document.doc_id: document.digest for document in documents},
+        skipped={each.doc_id: each.reason for each in skipped},
+        passages=len(passages),
+    )
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=final.folder.parent) as aside:
+        version = IndexVersion(Path(aside) / name)
+        version.folder.mkdir()
+        doc_ids = [passage.doc_id for passage in passages]
+        advance = progress.start("indexing", len(passages))
+        if shop.server:
+            collection = collection_name(shop.collection, name)
+            chroma.build_collection(shop.server, collection, vectors, doc_ids, advance)
+        else:
+            chroma.build_folder(version.chroma, vectors, doc_ids, advance)
+        LexicalIndex.build([embedding_text(p) for p in passages]).save(version.lexical)
+        version.write(manifest, passages, vectors)
+        shutil.rmtree(final.folder, ignore_errors=True)
+        version.folder.replace(final.folder)
+    shop.shelf.switch(name)
+    _clear(name, shop)
+    return embedded
+
+
+def _embed(passages: Sequence[Passage], shop: Workshop, progress: Progress) -> tuple[Vectors, int]:
+    """Return the vectors of the passages and how many had to be computed."""
+    known = _known_vectors(shop)
+    names = [passage_id(passage) for passage in passages]
+    fresh = [row for row, name in enumerate(names) if name not in known]
+    advance = progress.start("embedding", len(fresh))
+    texts = [embedding_text(passages[row]) for row in fresh]
+    computed = shop.embedder.encode(texts, progress=advance)
+    known.update({names[row]: vector for row, vector in zip(fresh, computed, strict=True)})
+    return np.stack([known[name] for name in names]), len(fresh)
+
+
+def _known_vectors(shop: Workshop) -> dict[str, Vectors]:
+    live = shop.shelf.current()
+    if live is None or live.manifest().embedder != shop.embedder.fingerprint:
+        return {}
+    return {
+        passage_id(passage): vector
+        for passage, vector in zip(live.passages(), live.vectors(), strict=True)
+    }
+
+
+def _clear(name: str, shop: Workshop) -> None:
+    """Drop old versions; the one before stays, for a server that has it open."""
+    old = shop.shelf.older(than=name, keep=_KEPT)
+    for each in old:
+        shutil.rmtree(shop.shelf.place(each).folder, ignore_errors=True)
+    if shop.server:
+        chroma.drop_collections(shop.server, [collection_name(shop.collection, o) for o in old])

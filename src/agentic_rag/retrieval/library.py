@@ -1,0 +1,173 @@
+"""The library: opens the live index and searches it with both halves fused."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+
+import numpy as np
+
+from agentic_rag.domain import Passage
+from agentic_rag.errors import AgenticRagError, RetrievalUnavailable
+from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
+from agentic_rag.retrieval.embedder import Vectors
+from agentic_rag.retrieval.fusion import Scores, fuse
+from agentic_rag.retrieval.index import IndexVersion
+from agentic_rag.retrieval.ingest import Workshop, collection_name
+from agentic_rag.retrieval.lexical import LexicalIndex
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S = (0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenIndex:
+    """A version with all its parts at hand; row n of each is passages[n]."""
+
+    name: str
+    passages: Sequence[Passage]
+    vectors: Vectors
+    lexical: LexicalIndex
+    store: VectorStore
+    noisy: tuple[str, ...]
+    evidence: np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+class Library:
+    """Searches the live index; opens it in the background and keeps trying until it can."""
+
+    def __init__(
+        self,
+        shop: Workshop,
+        *,
+        noisy_sources: Sequence[str],
+        make: Callable[[], object],
+        on_open: Callable[[Sequence[Passage]], Awaitable[None]],
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            shop: where the index stands, and what it was built with.
+            noisy_sources: globs of documents that are never evidence.
+            make: builds the index, for when none is found.
+            on_open: gets the passages once the index is open, while searches are answered.
+        """
+        self._shop = shop
+        self._noisy_sources = tuple(noisy_sources)
+        self._make = make
+        self._on_open = on_open
+        self._open: _OpenIndex | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self.reason = "the index is not open yet"
+
+    async def start(self) -> None:
+        """Begin to open the index; return at once."""
+        self._opening = asyncio.create_task(self._open_with_patience())
+
+    async def open(self) -> None:
+        """Open the index now, building it first where there is none.
+
+        Raises:
+            RetrievalUnavailable: the index, the embedder or the Chroma server cannot be used.
+        """
+        await asyncio.to_thread(self._make_if_missing)
+        version = self._shop.shelf.current()
+        if version is None:
+            raise RetrievalUnavailable("there is no index; run `agentic-rag ingest`")
+        embedder = version.manifest().embedder
+        if embedder != self._shop.embedder.fingerprint:
+            raise RetrievalUnavailable(
+                f"the index was built with {embedder}, EMBEDDING_MODEL is"
+                f" {self._shop.embedder.fingerprint}; run `agentic-rag ingest`"
+            )
+        await self._shop.embedder.embed(["ready"])
+        self._open = await self._read(version)
+        self.reason = ""
+        logger.info("index open version=%s passages=%d", self._open.name, len(self._open.passages))
+
+    async def ready(self) -> bool:
+        """Tell whether a search would be answered."""
+        return self._open is not None and await self._open.store.alive()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._opening:
+            self._opening.cancel()
+        if self._open:
+            await self._open.store.close()
+            self._open = None
+        self._shop.embedder.close()
+
+    async def search(self, queries: Sequence[str], *, k: int) -> list[Passage]:
+        """Return the k best passages over all queries, best first, noisy sources left out.
+
+        Raises:
+            RetrievalUnavailable: the index cannot be used now.
+        """
+        index = self._open
+        if index is None:
+            raise RetrievalUnavailable(self.reason)
+        vectors = await self._shop.embedder.embed(queries)
+        found = await asyncio.gather(
+            *(self._search_one(index, q, v, k) for q, v in zip(queries, vectors, strict=True))
+        )
+        best: dict[int, float] = {}
+        for row, score in (hit for hits in found for hit in hits):
+            best[row] = max(score, best.get(row, 0.0))
+        ranked = sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k]
+        return [replace(index.passages[row], score=score) for row, score in ranked]
+
+    async def _search_one(
+        self, index: _OpenIndex, query: str, vector: Vectors, k: int
+    ) -> list[tuple[int, float]]:
+        wide = min(max(4 * k, 50), int(index.evidence.sum()))
+        if wide == 0:
+            return []
+        nearest = await index.store.query(vector, k=wide, without=index.noisy)
+        bm25 = index.lexical.scores(query)[: len(index.passages)] * index.evidence
+        worded = np.argpartition(-bm25, min(wide, len(bm25)) - 1)[:wide]
+        rows = np.union1d([row for row, _ in nearest], worded[bm25[worded] > 0]).astype(np.intp)
+        cosine: Scores = index.vectors[rows] @ vector
+        scores = np.clip(fuse(cosine, bm25[rows]), 0.0, 1.0)
+        order = np.argsort(-scores, kind="stable")[:k]
+        return [(int(rows[at]), float(scores[at])) for at in order]
+
+    def _make_if_missing(self) -> None:
+        if self._shop.shelf.current() is None:
+            self._make()
+
+    async def _read(self, version: IndexVersion) -> _OpenIndex:
+        passages = await asyncio.to_thread(version.passages)
+        doc_ids = sorted({passage.doc_id for passage in passages})
+        noisy = {d for d in doc_ids if any(fnmatch(d, glob) for glob in self._noisy_sources)}
+        return _OpenIndex(
+            name=version.folder.name,
+            passages=passages,
+            vectors=version.vectors(),
+            lexical=await asyncio.to_thread(LexicalIndex.load, version.lexical),
+            store=await self._connect(version),
+            noisy=tuple(sorted(noisy)),
+            evidence=np.array([passage.doc_id not in noisy for passage in passages], dtype=bool),
+        )
+
+    async def _connect(self, version: IndexVersion) -> VectorStore:
+        if self._shop.server is None:
+            return await asyncio.to_thread(EmbeddedStore, version.chroma)
+        name = collection_name(self._shop.collection, version.folder.name)
+        store = ServerStore(self._shop.server, name)
+        await store.connect()
+        return store
+
+    async def _open_with_patience(self) -> None:
+        for attempt in range(1_000_000):
+            try:
+                await self.open()
+                break
+            except (AgenticRagError, OSError) as error:
+                self.reason = str(error)
+                logger.warning("the index cannot be opened: %s", error, exc_info=error.__cause__)
+                await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+        if self._open:
+            await self._on_open(self._open.passages)

@@ -1,0 +1,1 @@
+"""The doors: they translate between protocols and the agent."""

@@ -1,0 +1,189 @@
+"""The KServe door: v1, v2 and gRPC on one predictor, which translates and does nothing else."""
+
+import argparse
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from kserve import InferRequest, InferResponse, Model, ModelServer
+from kserve.errors import InvalidInput
+from kserve.model_server import app, parser
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+
+from agentic_rag.agent.ask import ask
+from agentic_rag.bootstrap import House, build_house
+from agentic_rag.domain import Answer, Question
+from agentic_rag.errors import BadQuestion
+from agentic_rag.serving import errors, probes, v2
+from agentic_rag.serving.middleware import Threshold
+from agentic_rag.serving.wire import read_v1, write_answer
+from agentic_rag.settings import Settings, get_settings
+from agentic_rag.telemetry import clean_request_id, new_request_id, request_id, set_up_logging
+
+logger = logging.getLogger(__name__)
+
+GRACE_S = 30
+
+
+class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
+    """Translates between KServe and the agent, and does nothing else."""
+
+    def __init__(self, name: str, house: House) -> None:
+        super().__init__(name)
+        self._house = house
+        self._turns = asyncio.Semaphore(house.settings.max_concurrency)
+        self.ready = True  # registered at once: an emergency is answered while the index opens
+
+    async def healthy(self) -> bool:
+        """Tell whether questions would be answered from the documents."""
+        return bool(self.ready) and await self._house.library.ready()
+
+    def load(self) -> bool:
+        """Do nothing: kserve calls this on every request to a model that is not healthy."""
+        return bool(self.ready)
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Declare the v2 inputs."""
+        return v2.INPUTS
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Declare the v2 outputs."""
+        return v2.OUTPUTS
+
+    def validate(self, payload: object) -> object:
+        """Leave validation to `predict`, which names the field."""
+        return payload
+
+    async def predict(
+        self, payload: object, headers: dict[str, str] | None = None
+    ) -> dict[str, Any] | InferResponse:
+        """Answer every question of one request, together and in order."""
+        if request_id.get() == "-":  # gRPC: no middleware has named the request
+            named = clean_request_id((headers or {}).get("x-request-id", ""))
+            request_id.set(named or new_request_id())
+        try:
+            if isinstance(payload, InferRequest):
+                questions = v2.read_v2(payload, settings=self._house.settings)
+                return v2.write_v2(payload, self.name, await self._ask_all(questions))
+            questions = read_v1(payload, settings=self._house.settings)
+            return {"predictions": [write_answer(a) for a in await self._ask_all(questions)]}
+        except BadQuestion as error:
+            raise errors.Refused(error) from None
+        except Exception:
+            logger.exception("prediction failed")
+            raise errors.Failed from None
+
+    async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
+        return await asyncio.gather(*(self._ask(question) for question in questions))
+
+    async def _ask(self, question: Question) -> Answer:
+        async with self._turns:
+            return await ask(question, deps=self._house.deps)
+
+
+class TruthfulDataPlane(DataPlane):  # type: ignore[misc]
+    """kserve's data plane, but for three things that it gets wrong for us."""
+
+    async def model_ready(
+        self, model_name: str, disable_predictor_health_check: bool = False
+    ) -> bool:
+        """Tell probes the truth, and let predictions through: an emergency must get its answer."""
+        if disable_predictor_health_check:  # kserve's predict routes, and only they, say so
+            self.get_model_from_registry(model_name)
+            return True
+        return bool(await super().model_ready(model_name))
+
+    def decode(self, body: object, headers: object, *args: object, **kwargs: object) -> Any:  # noqa: ANN401
+        """Refuse a malformed body as the caller's fault; kserve lets some through as its own."""
+        try:
+            return super().decode(body, headers, *args, **kwargs)
+        except InvalidInput as error:
+            raise errors.Refused(BadQuestion("body", str(error))) from None
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+            raise errors.Refused(BadQuestion("body", "cannot be read as a v2 request")) from None
+
+
+class ClosedRepository(ModelRepositoryExtension):  # type: ignore[misc]
+    """Loading and unloading, which kserve would let anyone do, over REST and gRPC."""
+
+    async def load(self, model_name: str) -> None:
+        """Refuse."""
+        raise errors.Closed
+
+    async def unload(self, model_name: str) -> None:
+        """Refuse."""
+        raise errors.Closed
+
+
+def build_server(flags: argparse.Namespace, house: House) -> ModelServer:
+    """Furnish kserve's app and return its server, not yet started."""
+    server = ModelServer(
+        http_port=flags.http_port,
+        grpc_port=flags.grpc_port,
+        workers=1,  # kserve pickles models into workers, and metrics would split: scale by replicas
+        max_threads=flags.max_threads,
+        max_asyncio_workers=flags.max_asyncio_workers,
+        enable_grpc=flags.enable_grpc,
+        enable_latency_logging=False,
+        event_loop=flags.event_loop,
+        timeout_keep_alive=flags.timeout_keep_alive,
+        grace_period=GRACE_S,
+        ssl_certfile=flags.ssl_certfile,
+        ssl_keyfile=flags.ssl_keyfile,
+    )
+    server.dataplane = TruthfulDataPlane(model_registry=server.registered_models)
+    server.model_repository_extension = ClosedRepository(server.registered_models)
+    furnish(app, house)
+    return server
+
+
+def furnish(app: FastAPI, house: House) -> None:
+    """Add to kserve's app what is ours: the errors, the request's id, the probes, the opening."""
+
+    @asynccontextmanager
+    async def opened(_app: FastAPI) -> AsyncIterator[None]:
+        await house.library.start()
+        yield
+        await house.library.close()
+
+    app.router.lifespan_context = opened
+    app.add_middleware(Threshold)
+    app.include_router(probes.router(house))
+    errors.install(app)
+
+
+def read_flags(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read kserve's own flags; the model's name is rag-agent unless told otherwise."""
+    own = argparse.ArgumentParser(prog="agentic-rag serve", parents=[parser], allow_abbrev=False)
+    own.set_defaults(model_name="rag-agent")
+    return own.parse_args(argv)
+
+
+def serve(settings: Settings, argv: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM; what is in flight then is finished, within 30 s.
+
+    Raises:
+        Misconfigured: the settings or the clinic pack cannot be used.
+    """
+    flags = read_flags(argv)
+    set_up_logging(settings.log_format, settings.log_level)
+    house = build_house(settings)
+    server = build_server(flags, house)
+    set_up_logging(settings.log_format, settings.log_level)  # kserve has set up its own
+    logger.info(
+        "serving model=%s http=%d grpc=%d", flags.model_name, flags.http_port, flags.grpc_port
+    )
+    server.start([RagPredictor(flags.model_name, house)])
+
+
+def main() -> None:
+    """Run the server from the command line."""
+    serve(get_settings())
+
+
+if __name__ == "__main__":
+    main()

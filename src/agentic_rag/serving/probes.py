@@ -1,0 +1,57 @@
+"""The doors for Kubernetes and for a first look: alive, ready, health and search."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from agentic_rag import __version__
+from agentic_rag.bootstrap import House
+from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.serving.wire import write_hit
+
+
+class SearchBody(BaseModel):
+    """A search."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+    k: Annotated[int, Field(ge=1, le=100)] = 4
+
+
+def router(house: House) -> APIRouter:
+    """Return the routes of one house."""
+    routes = APIRouter()
+
+    @routes.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @routes.get("/ready")
+    async def ready(response: Response) -> dict[str, Any]:
+        is_ready = await house.library.ready()
+        response.status_code = 200 if is_ready else 503
+        return {"ready": is_ready}
+
+    @routes.get("/health")
+    async def health() -> dict[str, Any]:
+        is_ready = await house.library.ready()
+        return {
+            "status": "ok" if is_ready else "degraded",
+            "index": is_ready,
+            "version": __version__,
+        }
+
+    @routes.post("/search")
+    async def search(body: SearchBody) -> Response:
+        try:
+            passages = await house.library.search([body.query], k=body.k)
+        except RetrievalUnavailable:
+            return JSONResponse(
+                {"error": "the index is not available now"}, 503, headers={"Retry-After": "5"}
+            )
+        return JSONResponse({"hits": [write_hit(passage) for passage in passages]})
+
+    return routes

@@ -1,0 +1,105 @@
+"""The only reader of the environment."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from agentic_rag.errors import BadSettings
+
+LlmRung = Literal["openai", "ollama"]
+
+
+class Settings(BaseSettings):
+    """Every knob, one name each; `.env.example` lists them. With none set, all runs embedded."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    llm_base_url: str = Field("", description="vLLM's OpenAI address, ending in /v1; empty: none")
+    llm_model_name: str = Field("llm-server", description="model name that vLLM serves")
+    llm_api_key: str = Field("EMPTY", description="key for LLM_BASE_URL")
+    llm_fallbacks: Annotated[tuple[LlmRung, ...], NoDecode] = Field(
+        (), description="rungs behind the primary LLM, comma separated: openai, ollama"
+    )
+    llm_timeout_s: float = Field(30.0, gt=0, description="seconds that one LLM call may take")
+    llm_connect_timeout_s: float = Field(3.0, gt=0, description="seconds to connect to an LLM")
+    llm_temperature: float = Field(0.2, ge=0, le=2, description="default sampling temperature")
+    llm_max_tokens: int = Field(256, ge=1, le=8192, description="default tokens an LLM may write")
+    openai_api_key: str = Field("", description="turns the OpenAI rung on")
+    openai_model_name: str = Field("gpt-4o-mini", description="model of the OpenAI rung")
+    openai_base_url: str = Field(
+        "", description="another address for the OpenAI rung; empty: theirs"
+    )
+    ollama_base_url: str = Field("", description="e.g. http://localhost:11434; turns that rung on")
+    ollama_model_name: str = Field("llama3.2", description="model of the Ollama rung")
+
+    chroma_host: str = Field("", description="Chroma server's host; empty: Chroma in a folder")
+    chroma_port: int = Field(8000, ge=1, le=65535, description="Chroma server's port")
+    chroma_collection: str = Field(
+        "clinic", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{1,99}$", description="collection name's stem"
+    )
+    chroma_timeout_s: float = Field(5.0, gt=0, description="seconds that one Chroma call may take")
+    embedding_model: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        description="a local folder, or a model name (the installed weights package, else the hub)",
+    )
+
+    clinic_pack: Path | None = Field(None, description="folder of the clinic pack; empty: shipped")
+    data_dir: Path = Field(Path(".agentic-rag"), description="everything the program keeps")
+    top_k: int = Field(8, ge=1, le=100, description="passages retrieved when the caller names no k")
+    max_ctx_snippets: int = Field(3, ge=1, le=20, description="passages laid before the LLM")
+    max_ctx_chars: int = Field(2400, ge=200, le=100_000, description="characters of them, together")
+    max_attempts: int = Field(2, ge=1, le=5, description="times the agent may search per question")
+    max_question_chars: int = Field(4000, ge=1, le=100_000, description="longest question taken")
+    max_instances: int = Field(128, ge=1, le=4096, description="most questions in one call")
+    max_concurrency: int = Field(8, ge=1, le=1024, description="questions thought about at once")
+
+    log_format: Literal["text", "json"] = Field("text", description="shape of the log lines")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level"
+    )
+
+    @field_validator("llm_fallbacks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("llm_base_url", "openai_base_url", "ollama_base_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("expected a URL that starts with http:// or https://")
+        return value.rstrip("/")
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the environment, `.env` and the overrides (by field name), in rising order.
+
+    Raises:
+        BadSettings: a value cannot be used; names the variable and what was expected.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic itself
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()
+        )
+        raise BadSettings(faults) from None
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the environment once, at first use and never at import."""
+    return read_settings()
+
+
+def child_environment(**overrides: str) -> dict[str, str]:
+    """Return this process's environment with some variables set, for a process that we start."""
+    return {**os.environ, **overrides}

@@ -1,0 +1,99 @@
+"""Logs, set up once, and the request id that every line of one request carries."""
+
+import logging
+import logging.config
+import re
+import uuid
+from contextvars import ContextVar
+from typing import Any
+
+import orjson
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+_UNFIT = re.compile(r"[^A-Za-z0-9._:-]")
+_MAX_ID_CHARS = 64
+
+
+def clean_request_id(raw: str) -> str:
+    r"""Keep what is safe in a log line or a header of a caller's request id.
+
+    >>> clean_request_id("a b\nERROR forged")
+    'abERRORforged'
+    """
+    return _UNFIT.sub("", raw)[:_MAX_ID_CHARS]
+
+
+class _RequestIdFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+class _NotTheCallersFault(logging.Filter):
+    """Keeps kserve's tracebacks of what was told to the caller, and is no fault, out of the log."""
+
+    _TOLD = frozenset({"InvalidInput", "Refused", "Closed", "ModelNotFound", "ModelNotReady"})
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        return kind is None or kind.__name__ not in self._TOLD
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "request_id": getattr(record, "request_id", "-"),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line).decode()
+
+
+def log_config(fmt: str, level: str) -> dict[str, Any]:
+    """Return a `logging.config` dictionary for the whole process; `fmt` is text or json."""
+    loud = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
+    quiet = {"handlers": ["stderr"], "level": "WARNING", "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {
+            "request_id": {"()": _RequestIdFilter},
+            "told": {"()": _NotTheCallersFault},
+        },
+        "formatters": {
+            "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+            "json": {"()": _JsonFormatter},
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": fmt,
+                "filters": ["request_id"],
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        # the libraries under us log bodies and whole tracebacks of a caller's slips
+        "loggers": {
+            "agentic_rag": loud,
+            "uvicorn": loud,
+            "uvicorn.access": quiet,
+            "kserve": {**quiet, "filters": ["told"]},
+            "kserve.trace": quiet,
+            "bm25s": quiet,
+        },
+    }
+
+
+def set_up_logging(fmt: str, level: str) -> None:
+    """Point every logger of the process at stderr, one line an event."""
+    logging.config.dictConfig(log_config(fmt, level))
+
+
+def new_request_id() -> str:
+    """Make an id for a request that brought none."""
+    return uuid.uuid4().hex
