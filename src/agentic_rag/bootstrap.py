@@ -35,6 +35,13 @@ class House:
     clinic: Clinic
     deps: Deps
     library: Library
+    models: tuple[ModelRung, ...]
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self.library.close()
+        for model in self.models:
+            await model.close()
 
 
 def build_house(settings: Settings) -> House:
@@ -53,7 +60,7 @@ def build_house(settings: Settings) -> House:
         on_open=judge.warm,
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
-    models = [ModelRung(r.name, r.model, get_llm(settings, r)) for r in rungs(settings)]
+    models = tuple(ModelRung(r.name, r.model, get_llm(settings, r)) for r in rungs(settings))
     extra = [(flag.category, flag.reason, flag.patterns) for flag in clinic.profile.triage]
     deps = Deps(
         profile=clinic.profile,
@@ -65,7 +72,7 @@ def build_house(settings: Settings) -> House:
         quoter=quoter,
         limits=build_limits(settings),
     )
-    return House(settings=settings, clinic=clinic, deps=deps, library=library)
+    return House(settings=settings, clinic=clinic, deps=deps, library=library, models=models)
 
 
 def build_workshop(settings: Settings) -> Workshop:

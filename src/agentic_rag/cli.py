@@ -199,7 +199,7 @@ def _in_house(settings: Settings, run: Callable[[House], Coroutine[Any, Any, Non
                 await house.library.open()
             await run(house)
         finally:
-            await house.library.close()
+            await house.close()
 
     _or_exit(lambda: asyncio.run(opened()))
 

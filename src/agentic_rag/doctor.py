@@ -54,7 +54,7 @@ async def examine(settings: Settings) -> list[Finding]:
     ]
     if findings[-1].state == "ok":
         findings.append(await _look_at_answer(house))
-    await house.library.close()
+    await house.close()
     return (
         findings + [await _look_at_rung(r, settings) for r in rungs(settings)] + _no_rung(settings)
     )

@@ -55,11 +55,14 @@ def get_llm(settings: Settings | None = None, rung: Rung | None = None) -> ChatO
     rung = rung or next(iter(rungs(settings)), None)
     if rung is None:
         raise LlmNotConfigured("set LLM_BASE_URL, OPENAI_API_KEY or OLLAMA_BASE_URL")
+    timeout = httpx.Timeout(settings.llm_timeout_s, connect=settings.llm_connect_timeout_s)
     return ChatOpenAI(
         model=rung.model,
         base_url=rung.base_url,
         api_key=SecretStr(rung.api_key),
-        timeout=httpx.Timeout(settings.llm_timeout_s, connect=settings.llm_connect_timeout_s),
+        timeout=timeout,
+        # a client of its own, so that whoever closes the model closes its connections only
+        http_async_client=httpx.AsyncClient(timeout=timeout),
         max_retries=0,
         temperature=settings.llm_temperature,
         max_tokens=settings.llm_max_tokens,

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Protocol
 
 import openai
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from langchain_openai import ChatOpenAI
 
 from agentic_rag.domain import Degraded, Draft, Passage, Usage
 from agentic_rag.errors import LlmUnavailable
@@ -45,7 +45,7 @@ class Rung(Protocol):
 class ModelRung:
     """A chat model behind an OpenAI address."""
 
-    def __init__(self, name: str, model: str, chat: BaseChatModel) -> None:
+    def __init__(self, name: str, model: str, chat: ChatOpenAI) -> None:
         self._generator = f"{name}/{model}"
         self._chat = chat
 
@@ -63,6 +63,11 @@ class ModelRung:
         except (openai.OpenAIError, OSError, TypeError, ValueError, AttributeError) as error:
             raise LlmUnavailable(f"{self._generator}: {type(error).__name__}") from error
         return Draft(text=reply.text, generator=self._generator, usage=_usage(reply))
+
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._chat.root_async_client.close()
 
 
 class Ladder:

@@ -33,7 +33,7 @@ class Failed(InferenceError):  # type: ignore[misc]  # noqa: N818
         super().__init__("prediction failed")
 
 
-class Closed(GrpcException):  # type: ignore[misc]  # noqa: N818  # no types either
+class Closed(GrpcException):  # type: ignore[misc]  # no types either
     """A route that kserve leaves open to everyone: 403, or PERMISSION_DENIED over gRPC."""
 
     status_code = StatusCode.PERMISSION_DENIED

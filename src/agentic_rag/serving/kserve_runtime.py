@@ -148,7 +148,7 @@ def furnish(app: FastAPI, house: House) -> None:
     async def opened(_app: FastAPI) -> AsyncIterator[None]:
         await house.library.start()
         yield
-        await house.library.close()
+        await house.close()
 
     app.router.lifespan_context = opened
     app.add_middleware(Threshold)
