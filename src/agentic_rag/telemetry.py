@@ -33,7 +33,9 @@ class _RequestIdFilter(logging.Filter):
 class _NotTheCallersFault(logging.Filter):
     """Keeps kserve's tracebacks of what was told to the caller, and is no fault, out of the log."""
 
-    _TOLD = frozenset({"InvalidInput", "Refused", "Closed", "ModelNotFound", "ModelNotReady"})
+    _TOLD = frozenset(
+        {"InvalidInput", "Refused", "Failed", "Closed", "ModelNotFound", "ModelNotReady"}
+    )
 
     def filter(self, record: logging.LogRecord) -> bool:
         kind = record.exc_info[0] if record.exc_info else None

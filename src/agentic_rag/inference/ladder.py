@@ -64,7 +64,6 @@ class ModelRung:
             raise LlmUnavailable(f"{self._generator}: {type(error).__name__}") from error
         return Draft(text=reply.text, generator=self._generator, usage=_usage(reply))
 
-
     async def close(self) -> None:
         """Close the connections."""
         await self._chat.root_async_client.close()

@@ -153,6 +153,21 @@ def _hits(found: Any) -> Hits:  # noqa: ANN401  # Chroma's TypedDict promises le
     ]
 
 
+def _lock_of(folder: Path) -> FileLock:
+    return FileLock(folder.with_suffix(".lock"), blocking=False, is_singleton=False)
+
+
+def in_use(folder: Path) -> bool:
+    """Tell whether a process has the Chroma folder open."""
+    if not folder.exists():
+        return False
+    try:
+        with _lock_of(folder):
+            return False
+    except Timeout:
+        return True
+
+
 class EmbeddedStore:
     """A Chroma folder in this process.
 
@@ -161,7 +176,7 @@ class EmbeddedStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._lock = FileLock(folder.with_suffix(".lock"), blocking=False, is_singleton=False)
+        self._lock = _lock_of(folder)
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chroma")
         with _named_failure(folder):

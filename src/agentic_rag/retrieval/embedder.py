@@ -104,7 +104,9 @@ class Embedder:
                 try:
                     import torch  # seconds to import: only who embeds pays
                     from sentence_transformers import SentenceTransformer
+                    from transformers.utils import logging as chatter
 
+                    chatter.disable_progress_bar()
                     self._model = SentenceTransformer(find_weights(self._model_name), device="cpu")
                     self._model.eval()
                     torch.set_num_threads(max(1, torch.get_num_threads() - 1))

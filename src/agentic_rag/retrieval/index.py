@@ -23,10 +23,12 @@ class Manifest:
     Attributes:
         documents: SHA-256 by doc_id.
         skipped: the reason by doc_id, for the files that could not be read.
+        store: where its vectors are: "folder" or "server".
     """
 
     version: str
     embedder: str
+    store: str
     documents: Mapping[str, str]
     skipped: Mapping[str, str]
     passages: int

@@ -70,6 +70,11 @@ class Workshop:
     server: chroma.ServerAddress | None
     collection: str
 
+    @property
+    def store(self) -> str:
+        """Where vectors go: "folder" or "server"."""
+        return "server" if self.server else "folder"
+
 
 def embedding_text(passage: Passage) -> str:
     """Return what is embedded and indexed of a passage: its headings, then its text."""
@@ -103,8 +108,7 @@ def _ingest(folder: Path, shop: Workshop, progress: Progress) -> IngestReport:
     if not documents:
         raise BadPack(f"{folder}: no readable document (.md .txt .json .jsonl) below it")
     digests = {document.doc_id: document.digest for document in documents}
-    store = str(shop.server) if shop.server else "folder"
-    name = version_of(digests, shop.embedder.fingerprint, store)
+    name = version_of(digests, shop.embedder.fingerprint, shop.store)
     live = shop.shelf.current()
     changed = live is None or live.folder.name != name
     if live is None or changed:
@@ -150,6 +154,7 @@ def _build(
     manifest = Manifest(
         version=name,
         embedder=shop.embedder.fingerprint,
+        store=shop.store,
         documents={document.doc_id: document.digest for document in documents},
         skipped={each.doc_id: each.reason for each in skipped},
         passages=len(passages),
@@ -196,8 +201,9 @@ def _known_vectors(shop: Workshop) -> dict[str, Vectors]:
 
 
 def _clear(name: str, shop: Workshop) -> None:
-    """Drop old versions; the one before stays, for a server that has it open."""
-    old = shop.shelf.older(than=name, keep=_KEPT)
+    """Drop old versions; the one before stays, and so does any that a process has open."""
+    older = shop.shelf.older(than=name, keep=_KEPT)
+    old = [each for each in older if not chroma.in_use(shop.shelf.place(each).chroma)]
     for each in old:
         shutil.rmtree(shop.shelf.place(each).folder, ignore_errors=True)
     if shop.server:

@@ -76,14 +76,14 @@ class Library:
         version = self._shop.shelf.current()
         if version is None:
             raise RetrievalUnavailable("there is no index; run `agentic-rag ingest`")
-        embedder = version.manifest().embedder
-        if embedder != self._shop.embedder.fingerprint:
-            raise RetrievalUnavailable(
-                f"the index was built with {embedder}, EMBEDDING_MODEL is"
-                f" {self._shop.embedder.fingerprint}; run `agentic-rag ingest`"
-            )
         await self._shop.embedder.embed(["ready"])
-        self._open = await self._read(version)
+        try:
+            self._check(version)
+            self._open = await self._read(version)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise RetrievalUnavailable(
+                f"the index in {version.folder} is damaged; remove it and run `agentic-rag ingest`"
+            ) from error
         self.reason = ""
         logger.info("index open version=%s passages=%d", self._open.name, len(self._open.passages))
 
@@ -137,6 +137,15 @@ class Library:
     def _make_if_missing(self) -> None:
         if self._shop.shelf.current() is None:
             self._make()
+
+    def _check(self, version: IndexVersion) -> None:
+        manifest, shop = version.manifest(), self._shop
+        made, wanted = (manifest.embedder, manifest.store), (shop.embedder.fingerprint, shop.store)
+        if made != wanted:
+            raise RetrievalUnavailable(
+                f"the index was built for {', '.join(made)}, but EMBEDDING_MODEL and CHROMA_HOST"
+                f" now say {', '.join(wanted)}; run `agentic-rag ingest`"
+            )
 
     async def _read(self, version: IndexVersion) -> _OpenIndex:
         passages = await asyncio.to_thread(version.passages)

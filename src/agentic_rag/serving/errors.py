@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from grpc import StatusCode
 from grpc_interceptor.exceptions import GrpcException
-from kserve.errors import InferenceError, InvalidInput, ModelNotFound
+from kserve.errors import InvalidInput, ModelNotFound
 
 from agentic_rag.errors import BadQuestion
 
@@ -26,14 +26,14 @@ class Refused(InvalidInput):  # type: ignore[misc]  # kserve ships no types
         self.field = error.field
 
 
-class Failed(InferenceError):  # type: ignore[misc]  # noqa: N818
-    """Ours: 500, or INVALID_ARGUMENT over gRPC, where kserve has no better; tells nothing."""
+class Failed(GrpcException):  # type: ignore[misc]  # no types either
+    """Ours: 500, or INTERNAL over gRPC; tells nothing."""
 
-    def __init__(self) -> None:
-        super().__init__("prediction failed")
+    status_code = StatusCode.INTERNAL
+    details = "prediction failed"
 
 
-class Closed(GrpcException):  # type: ignore[misc]  # no types either
+class Closed(GrpcException):  # type: ignore[misc]
     """A route that kserve leaves open to everyone: 403, or PERMISSION_DENIED over gRPC."""
 
     status_code = StatusCode.PERMISSION_DENIED
@@ -53,6 +53,10 @@ async def _closed(_request: Request, error: Exception) -> JSONResponse:
     return _reply(HTTPStatus.FORBIDDEN, Closed.details)
 
 
+async def _failed(_request: Request, error: Exception) -> JSONResponse:
+    return _reply(HTTPStatus.INTERNAL_SERVER_ERROR, Failed.details)
+
+
 async def _not_found(_request: Request, error: Exception) -> JSONResponse:
     return _reply(HTTPStatus.NOT_FOUND, str(error))
 
@@ -67,6 +71,7 @@ async def _malformed(_request: Request, error: Exception) -> JSONResponse:
 
 HANDLERS: dict[type[Exception], Handler] = {
     Refused: _refused,
+    Failed: _failed,
     Closed: _closed,
     ModelNotFound: _not_found,
     RequestValidationError: _malformed,
