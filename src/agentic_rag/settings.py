@@ -57,7 +57,6 @@ class Settings(BaseSettings):
     max_attempts: int = Field(2, ge=1, le=5, description="times the agent may search per question")
     max_question_chars: int = Field(4000, ge=1, le=100_000, description="longest question taken")
     max_instances: int = Field(128, ge=1, le=4096, description="most questions in one call")
-    max_concurrency: int = Field(8, ge=1, le=1024, description="questions thought about at once")
 
     log_format: Literal["text", "json"] = Field("text", description="shape of the log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentic_rag.domain import Draft, Passage
-from agentic_rag.language import field_name, statement_spans, terms
+from agentic_rag.language import field_name, statement_spans, stem, terms, topic_words
 
-_MEANING_WEIGHT = 0.7
+_CONTEXT_WEIGHT, _ASPECT_WEIGHT, _WORDS_WEIGHT = 0.4, 0.3, 0.3
 _PER_WANT = 2
 _MOST = 4
 _NEAR_BEST = 0.9  # share of the best score that a further sentence needs
@@ -34,6 +34,7 @@ class Quotable(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Statement:
     number: int
+    heading: str
     said: str
     in_context: str
 
@@ -57,11 +58,15 @@ class ExtractiveWriter:
         ]
         if not statements:
             return Draft(text="", generator="extractive")
-        vectors = await self._embed([s.in_context for s in statements])
+        in_context = await self._embed([s.in_context for s in statements])
+        alone = await self._embed([s.said for s in statements])
         chosen: list[int] = []
-        for want, vector in zip(brief.wants, await self._embed(brief.wants), strict=True):
-            scores = _scores(want, statements, vectors @ vector)
-            chosen += _best(scores, statements, chosen)
+        for want in brief.wants:
+            aspects = [_aspect(want, s.heading) for s in statements]
+            [meant] = await self._embed([want])
+            closeness = _CONTEXT_WEIGHT * (in_context @ meant)
+            closeness += _ASPECT_WEIGHT * (alone * await self._embed(aspects)).sum(axis=1)
+            chosen += _best(_scores(want, statements, closeness), statements, chosen)
         kept = (statements[at] for at in chosen[:_MOST])
         text = "\n".join(f"{each.said} [{each.number}]" for each in kept)
         return Draft(text=text, generator="extractive")
@@ -76,7 +81,7 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
         if said.endswith(("?", ":")) or field.lower() in _IDENTITY:
             continue
         told = f"{subject} \u2013 {said[0].lower()}{said[1:]}" if field and subject else said
-        found.append(_Statement(number, told, f"{passage.heading}: {said}"))
+        found.append(_Statement(number, passage.heading, told, f"{passage.heading}: {said}"))
     return found
 
 
@@ -86,10 +91,18 @@ def _scores(
     asked = set(terms(want))
     shared = [len(asked & set(terms(s.in_context))) / max(len(asked), 1) for s in statements]
     trust = [_TRUST * (s.number - 1) for s in statements]
-    scores: NDArray[np.float32] = (
-        _MEANING_WEIGHT * closeness + (1 - _MEANING_WEIGHT) * np.array(shared) - np.array(trust)
-    )
+    scores: NDArray[np.float32] = closeness + _WORDS_WEIGHT * np.array(shared) - np.array(trust)
     return scores
+
+
+def _aspect(want: str, heading: str) -> str:
+    """Return what is asked about a thing, without the thing: the words not in the heading.
+
+    >>> _aspect("What does scaling cost?", "Scaling and polishing")
+    'cost'
+    """
+    named = set(terms(heading))
+    return " ".join(w for w in topic_words(want) if stem(w) not in named) or want
 
 
 def _best(

@@ -26,6 +26,7 @@ class Manifest:
         store: where its vectors are: "folder" or "server".
     """
 
+    format: int
     version: str
     embedder: str
     store: str

@@ -16,7 +16,7 @@ from agentic_rag.retrieval import chroma
 from agentic_rag.retrieval.chunking import chunk, passage_id
 from agentic_rag.retrieval.documents import Document
 from agentic_rag.retrieval.embedder import Embedder, Vectors
-from agentic_rag.retrieval.index import IndexShelf, IndexVersion, Manifest, version_of
+from agentic_rag.retrieval.index import FORMAT, IndexShelf, IndexVersion, Manifest, version_of
 from agentic_rag.retrieval.lexical import LexicalIndex
 from agentic_rag.retrieval.loaders import Skipped, find_files, load
 
@@ -152,6 +152,7 @@ def _build(
     final = shop.shelf.place(name)
     final.folder.parent.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(
+        format=FORMAT,
         version=name,
         embedder=shop.embedder.fingerprint,
         store=shop.store,

@@ -13,7 +13,7 @@ from agentic_rag.errors import AgenticRagError, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
 from agentic_rag.retrieval.embedder import Vectors
 from agentic_rag.retrieval.fusion import Scores, fuse
-from agentic_rag.retrieval.index import IndexVersion
+from agentic_rag.retrieval.index import FORMAT, IndexVersion
 from agentic_rag.retrieval.ingest import Workshop, collection_name
 from agentic_rag.retrieval.lexical import LexicalIndex
 
@@ -140,6 +140,8 @@ class Library:
 
     def _check(self, version: IndexVersion) -> None:
         manifest, shop = version.manifest(), self._shop
+        if manifest.format != FORMAT:
+            raise ValueError(f"format {manifest.format}, expected {FORMAT}")
         made, wanted = (manifest.embedder, manifest.store), (shop.embedder.fingerprint, shop.store)
         if made != wanted:
             raise RetrievalUnavailable(

@@ -22,6 +22,37 @@ def numbers(text: str) -> set[str]:
     return digits | spelled
 
 
+_UNIT = re.compile(
+    r"(?<![\w.,])(\d[\d,]*(?:[.:]\d+)?)\s*-?(minute|hour|day|week|month|year|visit|mg|ml|percent|%|tooth|teeth"
+    r"|am|pm|lakh|thousand)",
+    re.IGNORECASE,
+)
+
+
+def carries_numbers(sentence: str, span: str) -> bool:
+    """Tell whether every number of a sentence stands in the span, and with no other unit.
+
+    >>> carries_numbers("for 24 days", "for 24 hours"), carries_numbers("2 visits", "Visits: 2")
+    (False, True)
+    """
+    if numbers(sentence) - numbers(span):
+        return False
+    said, carried = _units(sentence), _units(span)
+    return all(carried.get(number, units) & units for number, units in said.items())
+
+
+def _units(text: str) -> dict[str, set[str]]:
+    """Return the units that stand behind each number."""
+    units: dict[str, set[str]] = {}
+    for number, unit in _UNIT.findall(_spelled_out(text)):
+        units.setdefault(_one_spelling(number), set()).add(unit.lower())
+    return units
+
+
+def _spelled_out(text: str) -> str:
+    return _NUMBER_WORD.sub(lambda found: _WORDS[found[0].lower()], text)
+
+
 def _one_spelling(number: str) -> str:
     plain = number.replace(",", "").replace(":", ".")
     return plain.lstrip("+").rstrip(".") if "-" in plain else plain

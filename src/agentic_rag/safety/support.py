@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from agentic_rag.language import sentence_spans, stem, terms, words
-from agentic_rag.safety.numbers import numbers
+from agentic_rag.safety.numbers import carries_numbers
 
 ENOUGH = 0.7
 """Share of a sentence's content words that the quoted span must hold."""
+
+_GUARDS = frozenset(
+    stem(word)
+    for word in words(
+        "after always avoid before below above decrease hard gently gentle increase less least more "
+        "most must never only optional required safe stop unsafe until "
+    )
+)
+"""Words that turn a statement round when they come or go: both sides must have the same."""
 
 _NEGATION = re.compile(r"\b(?:no|not|never|none|without|cannot|nor)\b|n't\b", re.IGNORECASE)
 
@@ -60,9 +69,13 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _agree(sentence: str, span: str, heading: str) -> bool:
-    if numbers(sentence) - numbers(span) - numbers(heading):
+    if not carries_numbers(sentence, f"{heading} {span}"):
         return False
-    negations = len(_NEGATION.findall(sentence)), len(_NEGATION.findall(f"{span}"))
+    said = {stem(word) for word in words(sentence)}
+    carried = {stem(word) for word in words(span)}
+    if said & _GUARDS - {stem(word) for word in words(heading)} != carried & _GUARDS:
+        return False
+    negations = len(_NEGATION.findall(sentence)), len(_NEGATION.findall(span))
     return negations[0] == negations[1] or not _shares_the_negated(sentence, span, negations)
 
 

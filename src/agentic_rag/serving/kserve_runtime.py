@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,7 +36,6 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
     def __init__(self, name: str, house: House) -> None:
         super().__init__(name)
         self._house = house
-        self._turns = asyncio.Semaphore(house.settings.max_concurrency)
         self.ready = True  # registered at once: an emergency is answered while the index opens
 
     async def healthy(self) -> bool:
@@ -78,11 +78,7 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
             raise errors.Failed from None
 
     async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
-        return await asyncio.gather(*(self._ask(question) for question in questions))
-
-    async def _ask(self, question: Question) -> Answer:
-        async with self._turns:
-            return await ask(question, deps=self._house.deps)
+        return await asyncio.gather(*(ask(q, deps=self._house.deps) for q in questions))
 
 
 class TruthfulDataPlane(DataPlane):  # type: ignore[misc]
@@ -170,6 +166,8 @@ def serve(settings: Settings, argv: Sequence[str] | None = None) -> None:
         Misconfigured: the settings or the clinic pack cannot be used.
     """
     flags = read_flags(argv)
+    # kserve's app answers with ORJSONResponse, which FastAPI would rather see gone
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     set_up_logging(settings.log_format, settings.log_level)
     house = build_house(settings)
     server = build_server(flags, house)

@@ -10,6 +10,7 @@ from agentic_rag.agent.prompts import fenced, safety_prompt
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Passage
 
+_TURNS, _TURN_CHARS = 6, 600  # of the conversation, so that a long one fits a small model
 _FEWEST_CHARS = 80  # a shorter rest of a passage says too little to be worth its place
 
 
@@ -17,7 +18,7 @@ async def compose(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write `evidence`, the passages that fit the budget, and the `messages` for a model."""
     deps, question = runtime.context, state["question"]
     evidence = within_budget(state["relevant"], deps.limits)
-    history = [(turn.role, turn.text) for turn in question.history]
+    history = [(turn.role, turn.text[:_TURN_CHARS]) for turn in question.history[-_TURNS:]]
     asked = f"{fenced(evidence)}\n\nQuestion: {question.text}"
     messages = [("system", safety_prompt(deps.profile)), *history, ("user", asked)]
     return {"evidence": evidence, "messages": tuple(messages)}

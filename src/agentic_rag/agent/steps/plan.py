@@ -8,10 +8,19 @@ from langgraph.runtime import Runtime
 from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Question
-from agentic_rag.language import topic_words, words
+from agentic_rag.language import stem, topic_words, words
 
 _PARTS = re.compile(r"\?\s+|\b(?:and also|and|as well as)\b|;", re.IGNORECASE)
 _POINTS_BACK = {"it", "that", "this", "they", "them", "those", "these", "there", "one", "ones"}
+_ASPECTS = frozenset(
+    stem(word)
+    for word in words(
+        "aftercare charge cost duration expensive fee hour hurt minute month pain painful pay price "
+        "risk session sitting step time visit week year "
+    )
+)
+"""What can be asked about a thing: a follow-up asks another, so these are not lent to it."""
+
 _FEWEST_TOPICS = 2  # a part with fewer topic words leans on the rest of the question
 
 
@@ -22,9 +31,9 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
     the rest: what is wanted stays the same.
     """
     question = _resolved(state["question"])
-    wants = _parts(question) or [question]
     synonyms = runtime.context.profile.synonyms
-    searches = [_expanded(search, synonyms) for search in dict.fromkeys([question, *wants])]
+    wants = [_in_their_words(want, synonyms) for want in _parts(question) or [question]]
+    searches = list(dict.fromkeys([question, *wants]))
     missing = state.get("missing", ())
     if missing:
         rest = " ".join(word for word in words(question) if word not in missing)
@@ -43,7 +52,7 @@ def _resolved(question: Question) -> str:
     leans = len(told) < _FEWEST_TOPICS or _POINTS_BACK & set(words(question.text))
     if not earlier or not leans:
         return question.text
-    lent = [word for word in topic_words(earlier[-1]) if word not in told]
+    lent = [w for w in topic_words(earlier[-1]) if w not in told and stem(w) not in _ASPECTS]
     return f"{question.text} ({' '.join(lent)})" if lent else question.text
 
 
@@ -64,18 +73,15 @@ def _lent(part: str, first: Sequence[str]) -> str:
     return f"{part} ({' '.join(word for word in first if word not in own)})"
 
 
-def _expanded(search: str, synonyms: Mapping[str, Sequence[str]]) -> str:
-    """Add the documents' own word where the patient used another."""
-    asked = f" {' '.join(words(search))} "
-    added = [
-        term
+def _in_their_words(text: str, synonyms: Mapping[str, Sequence[str]]) -> str:
+    """Put the documents' own word where the patient used another; longer phrases first."""
+    swaps = {
+        form.lower(): (others[0] if term.isupper() and others else term)
         for term, others in synonyms.items()
-        if any(f" {' '.join(words(other))} " in asked for other in others)
-        and f" {' '.join(words(term))} " not in asked
-    ]
-    spelled = [
-        others[0]
-        for term, others in synonyms.items()
-        if term.isupper() and others and f" {term.lower()} " in asked
-    ]
-    return f"{search} ({', '.join([*added, *spelled])})" if added or spelled else search
+        for form in ((term, *others[1:]) if term.isupper() else others)
+    }
+    phrases = sorted(swaps, key=len, reverse=True)
+    if not phrases:
+        return text
+    pattern = r"\b(?:" + "|".join(map(re.escape, phrases)) + r")\b"
+    return re.sub(pattern, lambda found: swaps[found[0].lower()], text, flags=re.IGNORECASE)

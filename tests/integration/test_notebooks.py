@@ -1,0 +1,90 @@
+"""The notebooks run from top to bottom, define nothing and are kept without outputs."""
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from ipykernel.kernelspec import write_kernel_spec
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+CELL_S = 120
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], object]:
+    """Execute a notebook with this interpreter, far from the developer's own Jupyter and `.env`."""
+    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
+        monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name.lower()))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    write_kernel_spec(str(tmp_path / "kernels" / "python3"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    async def execute(path: Path) -> str:
+        notebook = nbformat.read(path, as_version=4)
+        place = {"metadata": {"path": str(empty)}}
+        client = NotebookClient(notebook, timeout=CELL_S, kernel_name="python3", resources=place)
+        await client.async_execute()
+        return printed(notebook)
+
+    return execute
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def printed(notebook: NotebookNode) -> str:
+    outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
+    return "".join(output.get("text", "") for output in outputs)
+
+
+async def test_the_tour_answers_with_proof_declines_and_sees_an_emergency(run):
+    said = await run(FOLDER / "01-ask-the-agent.ipynb")
+
+    assert "INR 6,000 to 9,500 [1]\nSource: treatments.json#TX-RCT-01" in said
+    assert "»Duration: 40 minutes«" in said
+    assert "declined by rules, sources: []" in said
+    assert "Call +91-99-9999-9999 now" in said
+    assert "degraded: retrieval_unavailable" in said
+
+
+@each_notebook
+def test_a_notebook_only_uses_what_the_package_defines(path):
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST
+    cells = code_cells(nbformat.read(path, as_version=4))
+
+    trees = [compile(cell.source, path.name, "exec", flags) for cell in cells]
+
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    assert not [node for tree in trees for node in ast.walk(tree) if isinstance(node, definitions)]
+    assert any("agentic_rag" in cell.source for cell in cells)
+
+
+@each_notebook
+def test_a_notebook_is_kept_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+
+    nbformat.validate(notebook)
+
+    left = [cell.id for cell in code_cells(notebook) if cell.outputs or cell.execution_count]
+    assert not left
+
+
+@each_notebook
+def test_a_notebook_asks_for_the_kernel_that_everybody_has(path):
+    notebook = nbformat.read(path, as_version=4)
+
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_there_is_a_notebook():
+    assert NOTEBOOKS
