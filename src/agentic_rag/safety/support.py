@@ -14,8 +14,8 @@ ENOUGH = 0.7
 _GUARDS = frozenset(
     stem(word)
     for word in words(
-        "after always avoid before below above decrease hard gently gentle increase less least more "
-        "most must never only optional required safe stop unsafe until "
+        "after always avoid before below above decrease hard gently gentle increase less least "
+        "more most must never only optional required safe stop unsafe until"
     )
 )
 """Words that turn a statement round when they come or go: both sides must have the same."""

@@ -15,8 +15,8 @@ _POINTS_BACK = {"it", "that", "this", "they", "them", "those", "these", "there",
 _ASPECTS = frozenset(
     stem(word)
     for word in words(
-        "aftercare charge cost duration expensive fee hour hurt minute month pain painful pay price "
-        "risk session sitting step time visit week year "
+        "aftercare charge cost duration expensive fee hour hurt minute month pain painful pay "
+        "price risk session sitting step time visit week year"
     )
 )
 """What can be asked about a thing: a follow-up asks another, so these are not lent to it."""
