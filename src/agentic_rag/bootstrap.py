@@ -1,5 +1,6 @@
 """Settings to Deps: the only place that picks concrete parts."""
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def build_house(settings: Settings) -> House:
         shop,
         noisy_sources=clinic.profile.noisy_sources,
         make=lambda: ingest(clinic.documents, shop),
-        on_open=judge.warm,
+        on_open=lambda passages: _settle(judge, passages),
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
     models = tuple(ModelRung(r.name, r.model, get_llm(settings, r)) for r in rungs(settings))
@@ -73,6 +74,16 @@ def build_house(settings: Settings) -> House:
         limits=build_limits(settings),
     )
     return House(settings=settings, clinic=clinic, deps=deps, library=library, models=models)
+
+
+async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
+    """Warm what the first questions need, then take all that stands out of the collector's sight.
+
+    A full collection over a loaded index stops the event loop for half a second.
+    """
+    await judge.warm(passages)
+    gc.collect()
+    gc.freeze()
 
 
 def build_workshop(settings: Settings) -> Workshop:

@@ -8,6 +8,8 @@ import Stemmer
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 
+_remembered = lru_cache(maxsize=4096)  # the same passages are read again for every question
+
 STOP_WORDS = frozenset(
     """
     a about above after again all also am an and any are aren't as at be because been before
@@ -45,28 +47,31 @@ def stem(word: str) -> str:
     return str(_stemmer().stemWord(word.lower()))
 
 
-def words(text: str) -> list[str]:
+@_remembered
+def words(text: str) -> tuple[str, ...]:
     """Return a text's words in lower case, in order, numbers among them."""
-    return [word.lower().replace("\u2019", "'") for word in _WORD.findall(text)]
+    return tuple(word.lower().replace("\u2019", "'") for word in _WORD.findall(text))
 
 
-def terms(text: str) -> list[str]:
+@_remembered
+def terms(text: str) -> tuple[str, ...]:
     """Return the stems of a text's content words, in order.
 
     >>> terms("How long does the scaling take?")
-    ['long', 'scale', 'take']
+    ('long', 'scale', 'take')
     """
-    return [stem(word) for word in words(text) if word not in STOP_WORDS]
+    return tuple(stem(word) for word in words(text) if word not in STOP_WORDS)
 
 
-def topic_words(text: str) -> list[str]:
+@_remembered
+def topic_words(text: str) -> tuple[str, ...]:
     """Return the words that say what a question is about, in order, each once.
 
     >>> topic_words("Could you tell me how long scaling takes?")
-    ['scaling']
+    ('scaling',)
     """
     told = (w for w in words(text) if w not in STOP_WORDS and w not in GENERIC_WORDS)
-    return list(dict.fromkeys(told))
+    return tuple(dict.fromkeys(told))
 
 
 # A stop ends a sentence before a space and something that can begin one; not behind an
@@ -78,13 +83,18 @@ _ABBREVIATION = re.compile(
 )
 
 
-def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each sentence, without the white space around it.
+@_remembered
+def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Return (start, end) of each sentence, without the white space around it.
 
     >>> text = "Dr. Rao is in. Come at 9.30 a.m. [1] Rest!"
     >>> [text[a:b] for a, b in sentence_spans(text)]
     ['Dr. Rao is in.', 'Come at 9.30 a.m. [1]', 'Rest!']
     """
+    return tuple(_find_sentences(text))
+
+
+def _find_sentences(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     for stop in _STOP.finditer(text):
         if stop.group().startswith(".") and "[" not in stop.group():
@@ -111,8 +121,9 @@ _BULLET = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+|\s*>\s*")
 _MAX_FIELD_CHARS = 300
 
 
-def statement_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each statement of a document: what can be quoted on its own.
+@_remembered
+def statement_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Return (start, end) of each statement of a document: what can be quoted on its own.
 
     A line `field: value` is one statement, so that the value keeps its name; headings, and lines
     without a stop above an empty one, are none.
@@ -121,6 +132,10 @@ def statement_spans(text: str) -> Iterator[tuple[int, int]]:
     >>> [text[a:b] for a, b in statement_spans(text)]
     ['Price band: INR 6 to 9', 'Pay.', 'In cash.']
     """
+    return tuple(_find_statements(text))
+
+
+def _find_statements(text: str) -> Iterator[tuple[int, int]]:
     at = 0
     lines = text.splitlines(keepends=True)
     for line, following in zip(lines, [*lines[1:], "."], strict=True):

@@ -45,12 +45,14 @@ def build_graph() -> Graph:
     return graph.compile()
 
 
-def after_triage(state: Journey) -> Literal["escalate", "plan"]:
+async def after_triage(state: Journey) -> Literal["escalate", "plan"]:
     """A red flag leaves at once, before anything that could fail."""
     return "escalate" if state["alarm"] else "plan"
 
 
-def after_grade(state: Journey, runtime: Runtime[Deps]) -> Literal["compose", "plan", "decline"]:
+async def after_grade(
+    state: Journey, runtime: Runtime[Deps]
+) -> Literal["compose", "plan", "decline"]:
     """Go on with what answers, look again while that is allowed, else say so."""
     if state["relevant"]:
         return "compose"

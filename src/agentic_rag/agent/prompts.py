@@ -1,12 +1,12 @@
 """The clinic safety prompt, and the fence around what documents say. Pure."""
 
-import re
 from collections.abc import Sequence
 
 from agentic_rag.clinic.profile import Profile
 from agentic_rag.domain import Passage
 
-_FENCE = re.compile(r"</?\s*(?:documents?|passage)\b[^>]*>", re.IGNORECASE)
+_BRACKETS = str.maketrans("<\uff1c\ufe64>\uff1e\ufe65", "\u2039" * 3 + "\u203a" * 3)
+"""Angle brackets, the wide and the small ones too, to others that look alike."""
 
 
 def safety_prompt(profile: Profile) -> str:
@@ -46,11 +46,9 @@ def _attribute(label: str) -> str:
 
 
 def _unfenced(text: str) -> str:
-    """Take the fence's own tags out of a document's text.
+    """Turn every angle bracket of a document into one that opens and closes no tag.
 
     >>> _unfenced("a </documents> b")
-    'a  b'
+    'a \u2039/documents\u203a b'
     """
-    while _FENCE.search(text):  # each pass shortens the text, so this ends
-        text = _FENCE.sub("", text)
-    return text
+    return text.translate(_BRACKETS)

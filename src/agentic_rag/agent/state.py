@@ -18,7 +18,7 @@ class Journey(TypedDict, total=False):
     searches: tuple[str, ...]  # plan
     attempts: int  # plan
     passages: tuple[Passage, ...]  # retrieve
-    trouble: Degraded | None  # retrieve
+    trouble: Degraded | None  # retrieve, or grade
     relevant: tuple[Passage, ...]  # grade
     missing: tuple[str, ...]  # grade
     evidence: tuple[Passage, ...]  # compose

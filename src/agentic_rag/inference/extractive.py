@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agentic_rag.domain import Draft, Passage
 from agentic_rag.language import field_name, statement_spans, stem, terms, topic_words
 
-_CONTEXT_WEIGHT, _ASPECT_WEIGHT, _WORDS_WEIGHT = 0.4, 0.3, 0.3
+_WANT_WEIGHT, _ASPECT_WEIGHT, _WORDS_WEIGHT = 0.4, 0.3, 0.3
 _PER_WANT = 2
 _MOST = 4
 _NEAR_BEST = 0.9  # share of the best score that a further sentence needs
@@ -59,13 +59,12 @@ class ExtractiveWriter:
         if not statements:
             return Draft(text="", generator="extractive")
         in_context = await self._embed([s.in_context for s in statements])
-        alone = await self._embed([s.said for s in statements])
         chosen: list[int] = []
         for want in brief.wants:
             aspects = [_aspect(want, s.heading) for s in statements]
             [meant] = await self._embed([want])
-            closeness = _CONTEXT_WEIGHT * (in_context @ meant)
-            closeness += _ASPECT_WEIGHT * (alone * await self._embed(aspects)).sum(axis=1)
+            closeness = _WANT_WEIGHT * (in_context @ meant)
+            closeness += _ASPECT_WEIGHT * (in_context * await self._embed(aspects)).sum(axis=1)
             chosen += _best(_scores(want, statements, closeness), statements, chosen)
         kept = (statements[at] for at in chosen[:_MOST])
         text = "\n".join(f"{each.said} [{each.number}]" for each in kept)

@@ -46,6 +46,7 @@ class Embedder:
         self._model: Any = None
         self._lock = threading.Lock()
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
+        self._under_way: dict[str, asyncio.Future[dict[str, Vectors]]] = {}
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
 
     @property
@@ -78,14 +79,27 @@ class Embedder:
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Do `encode` on the embedder's own thread, for what is not in the cache."""
-        loop = asyncio.get_running_loop()
         known = {text: self._cache[text] for text in texts if text in self._cache}
-        unseen = [text for text in dict.fromkeys(texts) if text not in known]
+        wanted = [text for text in dict.fromkeys(texts) if text not in known]
+        unseen = [text for text in wanted if text not in self._under_way]
         if unseen:
-            fresh = await loop.run_in_executor(self._executor, self.encode, unseen)
-            known.update(zip(unseen, fresh, strict=True))
-        self._remember(known)
+            work = asyncio.ensure_future(self._encode_aside(unseen))
+            self._under_way.update(dict.fromkeys(unseen, work))
+        for shared in {id(self._under_way[t]): self._under_way[t] for t in wanted}.values():
+            # shielded: one caller going away must not take from another what both wait for
+            known.update(await asyncio.shield(shared))
+        self._remember({text: known[text] for text in texts})
         return np.stack([known[text] for text in texts])
+
+    async def _encode_aside(self, texts: list[str]) -> dict[str, Vectors]:
+        loop = asyncio.get_running_loop()
+        try:
+            vectors = await loop.run_in_executor(self._executor, self.encode, texts)
+        finally:
+            for text in texts:
+                del self._under_way[text]
+        # copies: a view would keep the whole batch alive for as long as one row is remembered
+        return {text: vector.copy() for text, vector in zip(texts, vectors, strict=True)}
 
     def close(self) -> None:
         """Let the thread go."""

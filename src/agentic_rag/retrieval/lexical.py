@@ -22,7 +22,9 @@ class LexicalIndex:
         """Index texts; row n is texts[n]."""
         index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
         # bm25s cannot index nothing at all: a word that no query has keeps it whole
-        index.index([terms(text) or ["\x00"] for text in texts] or [["\x00"]], show_progress=False)
+        index.index(
+            [list(terms(text)) or ["\x00"] for text in texts] or [["\x00"]], show_progress=False
+        )
         return cls(index)
 
     @classmethod

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from itertools import count
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from agentic_rag.retrieval.lexical import LexicalIndex
 
 logger = logging.getLogger(__name__)
 
+_FEW = 200  # noisy passages
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -52,7 +54,7 @@ class Library:
             shop: where the index stands, and what it was built with.
             noisy_sources: globs of documents that are never evidence.
             make: builds the index, for when none is found.
-            on_open: gets the passages once the index is open, while searches are answered.
+            on_open: gets the passages when the index is open, before it is said to be ready.
         """
         self._shop = shop
         self._noisy_sources = tuple(noisy_sources)
@@ -79,11 +81,13 @@ class Library:
         await self._shop.embedder.embed(["ready"])
         try:
             self._check(version)
-            self._open = await self._read(version)
+            index = await self._read(version)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise RetrievalUnavailable(
                 f"the index in {version.folder} is damaged; remove it and run `agentic-rag ingest`"
             ) from error
+        await self._on_open(index.passages)
+        self._open = index
         self.reason = ""
         logger.info("index open version=%s passages=%d", self._open.name, len(self._open.passages))
 
@@ -125,7 +129,13 @@ class Library:
         wide = min(max(4 * k, 50), int(index.evidence.sum()))
         if wide == 0:
             return []
-        nearest = await index.store.query(vector, k=wide, without=index.noisy)
+        noisy = int((~index.evidence).sum())
+        # a filter costs Chroma more than a few rows that are asked for and thrown away
+        if noisy <= _FEW:
+            found = await index.store.query(vector, k=wide + noisy, without=())
+            nearest = [hit for hit in found if index.evidence[hit[0]]]
+        else:
+            nearest = await index.store.query(vector, k=wide, without=index.noisy)
         bm25 = index.lexical.scores(query)[: len(index.passages)] * index.evidence
         worded = np.argpartition(-bm25, min(wide, len(bm25)) - 1)[:wide]
         rows = np.union1d([row for row, _ in nearest], worded[bm25[worded] > 0]).astype(np.intp)
@@ -172,13 +182,12 @@ class Library:
         return store
 
     async def _open_with_patience(self) -> None:
-        for attempt in range(1_000_000):
+        for attempt in count():  # for as long as we live: what is away may come back
             try:
                 await self.open()
-                break
             except (AgenticRagError, OSError) as error:
                 self.reason = str(error)
                 logger.warning("the index cannot be opened: %s", error, exc_info=error.__cause__)
                 await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-        if self._open:
-            await self._on_open(self._open.passages)
+            else:
+                return

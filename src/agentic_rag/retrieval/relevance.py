@@ -45,8 +45,8 @@ class RelevanceJudge:
 
     async def warm(self, passages: Sequence[Passage]) -> None:
         """Embed the passages' statements ahead of the first question, as far as the cache goes."""
-        for passage in islice(passages, _WARM):
-            await self._embedder.embed(_statements(passage))
+        first = islice(passages, _WARM)
+        await self._embedder.embed([each for passage in first for each in _statements(passage)])
 
     async def judge(self, question: str, passages: Sequence[Passage]) -> list[Relevance]:
         """Return the relevance of each passage, in order.

@@ -1,14 +1,13 @@
 """Tells whether a passage carries a sentence, and in which words. Pure."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from agentic_rag.language import sentence_spans, stem, terms, words
-from agentic_rag.safety.numbers import carries_numbers
+from agentic_rag.safety.numbers import carries_numbers, numbers
 
-ENOUGH = 0.7
+ENOUGH = 0.8
 """Share of a sentence's content words that the quoted span must hold."""
 
 _GUARDS = frozenset(
@@ -38,8 +37,9 @@ NOTHING = Support(0.0, 0, 0)
 def find_support(sentence: str, text: str, heading: str) -> Support:
     """Return the span of `text` that best carries the sentence; NOTHING where none does.
 
-    A span of one or two neighbouring sentences carries it when it holds enough of its content
-    words (the heading lends its own), all of its numbers, and says "not" where it does.
+    A sentence of the passage carries it when it holds enough of its content words (the heading
+    lends its own), all of its numbers, and is turned round by the same words as often. Two
+    neighbours together carry only what has no number: the number could be the other's.
 
     >>> text = "Scaling takes 40 minutes. Crowns take longer."
     >>> find_support("Scaling takes 40 minutes.", text, "").score
@@ -52,7 +52,7 @@ def find_support(sentence: str, text: str, heading: str) -> Support:
         return NOTHING
     lent = set(terms(heading))
     best = NOTHING
-    for start, end in _windows(text):
+    for start, end in _windows(text, alone=bool(numbers(sentence))):
         span = text[start:end]
         score = len(said & (set(terms(span)) | lent)) / len(said)
         if score > best.score and said & set(terms(span)) and _agree(sentence, span, heading):
@@ -60,12 +60,11 @@ def find_support(sentence: str, text: str, heading: str) -> Support:
     return best if best.score >= ENOUGH else NOTHING
 
 
-def _windows(text: str) -> Iterator[tuple[int, int]]:
-    """Yield each sentence alone, then each with its neighbour: the shortest best span wins."""
-    spans = list(sentence_spans(text))
-    yield from spans
-    for (start, _), (_, end) in pairwise(spans):
-        yield start, end
+def _windows(text: str, *, alone: bool) -> list[tuple[int, int]]:
+    """Return each sentence, then each pair of neighbours: the shortest best span wins."""
+    spans = sentence_spans(text)
+    pairs = [] if alone else [(start, end) for (start, _), (_, end) in pairwise(spans)]
+    return [*spans, *pairs]
 
 
 def _agree(sentence: str, span: str, heading: str) -> bool:
@@ -75,13 +74,8 @@ def _agree(sentence: str, span: str, heading: str) -> bool:
     carried = {stem(word) for word in words(span)}
     if said & _GUARDS - {stem(word) for word in words(heading)} != carried & _GUARDS:
         return False
-    negations = len(_NEGATION.findall(sentence)), len(_NEGATION.findall(span))
-    return negations[0] == negations[1] or not _shares_the_negated(sentence, span, negations)
+    return _negations(sentence) == _negations(span)
 
 
-def _shares_the_negated(sentence: str, span: str, negations: tuple[int, int]) -> bool:
-    """Tell whether the "not" that only one of them has stands before a word that both have."""
-    more, other = (sentence, span) if negations[0] > negations[1] else (span, sentence)
-    others = {stem(word) for word in words(other)}
-    behind = (more[found.end() : found.end() + 60] for found in _NEGATION.finditer(more))
-    return any(term in others for piece in behind for term in terms(piece)[:3])
+def _negations(text: str) -> int:
+    return len(_NEGATION.findall(text.replace("\u2019", "'")))

@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Brief, Deps
+from agentic_rag.agent.replies import declined
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Answer, Citation, Degraded, Draft, Outcome, Passage
+from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.language import sentences
 from agentic_rag.safety.support import NOTHING, Support, find_support
 
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 _FORGED = re.compile(
-    r"^\s*(?:\**sources?\**\s*:|#{1,6}\s|references?\s*:).*$", re.IGNORECASE | re.MULTILINE
+    r"^(?:[\W_]*(?:\d+[.)])?[\W_]*(?:sources?|references?|citations?)[\W_]*[:\uff1a]|\s*#{1,6}\s).*$",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 _NAMED = 0.1  # what the draft's own marker is worth against a better match elsewhere
@@ -31,13 +34,25 @@ class _Proven:
 
 async def cite(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write the answer out of proven sentences; where none is left, quote the documents instead."""
-    draft, passages = state["draft"], state["evidence"]
+    deps, draft, passages = runtime.context, state["draft"], state["evidence"]
     proven = prove(draft.text, passages)
     if not proven:
-        quoted = await runtime.context.quoter.write(_quoter_brief(state))
-        draft = replace(quoted, usage=draft.usage, degraded=draft.degraded or Degraded.LLM_REJECTED)
+        draft = await _quoted(state, deps)
         proven = prove(draft.text, passages)
+    if not proven:
+        return {"answer": declined(deps.profile, draft.degraded)}
     return {"answer": _answer(draft, proven)}
+
+
+async def _quoted(state: Journey, deps: Deps) -> Draft:
+    """Return the documents' own words in place of a draft that did not hold."""
+    draft = state["draft"]
+    try:
+        quoted = await deps.quoter.write(_quoter_brief(state))
+    except RetrievalUnavailable:
+        return replace(draft, text="", degraded=Degraded.RETRIEVAL_UNAVAILABLE)
+    rejected = None if draft.generator == quoted.generator else Degraded.LLM_REJECTED
+    return replace(quoted, usage=draft.usage, degraded=draft.degraded or rejected)
 
 
 def prove(text: str, passages: Sequence[Passage]) -> list[_Proven]:

@@ -9,6 +9,7 @@ from agentic_rag.agent.deps import Deps, Limits
 from agentic_rag.agent.prompts import fenced, safety_prompt
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Passage
+from agentic_rag.language import sentence_spans
 
 _TURNS, _TURN_CHARS = 6, 600  # of the conversation, so that a long one fits a small model
 _FEWEST_CHARS = 80  # a shorter rest of a passage says too little to be worth its place
@@ -29,9 +30,17 @@ def within_budget(passages: Sequence[Passage], limits: Limits) -> tuple[Passage,
     kept: list[Passage] = []
     room = limits.max_ctx_chars
     for passage in passages[: limits.max_ctx_snippets]:
-        text = passage.text[:room]
+        text = _whole_sentences(passage.text, room)
         if len(text) < min(_FEWEST_CHARS, len(passage.text)):
             break
         kept.append(replace(passage, text=text, end=passage.start + len(text)))
         room -= len(text)
     return tuple(kept)
+
+
+def _whole_sentences(text: str, room: int) -> str:
+    """Cut a text to its room behind a sentence, so that no number and no "not" is cut off."""
+    if len(text) <= room:
+        return text
+    whole = max((end for _, end in sentence_spans(text) if end <= room), default=0)
+    return text[: whole or text.rfind(" ", 0, room + 1) + 1 or room]

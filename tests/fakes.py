@@ -1,0 +1,344 @@
+"""Fakes that behave: an OpenAI-compatible server on a real socket, and an embedder of words.
+
+>>> import json, urllib.request
+>>> with ScriptedLlm(reply="Scaling takes 40 minutes. [1]") as llm:
+...     page = json.load(urllib.request.urlopen(f"{llm.base_url}/models"))
+>>> page["data"][0]["id"]
+'llm-server'
+"""
+
+import json
+import re
+import threading
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+import numpy as np
+
+from agentic_rag.retrieval.embedder import Vectors
+
+Body = dict[str, Any]
+Reply = str | Callable[[Body], str]
+Fault = Literal["hang", "cut", "drip", "html", "bad_json", "no_choices", "null_content", "not_chat"]
+
+MODEL = "llm-server"
+_DRIPS, _DRIP_S = 20, 0.1
+
+_ERRORS: dict[int, tuple[str, str | None]] = {
+    400: ("invalid_request_error", None),
+    401: ("invalid_request_error", "invalid_api_key"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("requests", "rate_limit_exceeded"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request as it arrived; header names are in lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: Body
+
+
+@dataclass
+class ScriptedLlm:
+    """An LLM server whose behaviour the test sets, before it starts or while it runs.
+
+    Attributes:
+        reply: what the model writes: a text, or a function of the request's body.
+        model: the only model that is served; another one is not found.
+        usage: (prompt, completion) tokens; None counts the words, as the real thing counts tokens.
+        api_key: where set, requests without it get a 401.
+        status: where not 200, each chat request gets this code and OpenAI's error body.
+        error: replaces that error body, as raw text.
+        fault: breaks each chat request: "hang" never answers, "cut" closes the connection half
+            way, "drip" takes two seconds over a good answer, a byte at a time, "html" is a page
+            with status 200, "bad_json" is half a JSON object, "no_choices" has an empty list of
+            them, "null_content" a message without text, "not_chat" is JSON of another kind.
+        delay_s: seconds before each answer begins.
+        asked: the chat requests, in order of arrival.
+        seen: all requests, in order of arrival.
+    """
+
+    reply: Reply = "I don't have that."
+    model: str = MODEL
+    usage: tuple[int, int] | None = None
+    api_key: str | None = None
+    status: int = 200
+    error: str | None = None
+    fault: Fault | None = None
+    delay_s: float = 0.0
+    asked: list[Asked] = field(default_factory=list)
+    seen: list[Asked] = field(default_factory=list)
+
+    def __enter__(self) -> "ScriptedLlm":
+        self.closing = threading.Event()
+        self._server = _Server(self)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def base_url(self) -> str:
+        """Return the address that a client is given, `/v1` included."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def written(self, body: Body) -> str:
+        """Return what the model writes for a request."""
+        return self.reply(body) if callable(self.reply) else self.reply
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, script: ScriptedLlm) -> None:
+        self.script = script
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of callers that go away: tests make them."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        asked = self._take({})
+        if asked.path == "/health":
+            self._send(200, "")
+        elif self._is_let_in(asked) and asked.path == "/v1/models":
+            served = {"id": self._script.model, "object": "model", "created": 0, "owned_by": "me"}
+            self._send_json(200, {"object": "list", "data": [served]})
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            self._refuse(400, "We could not parse the JSON body of your request.")
+            return
+        asked = self._take(body)
+        if asked.path != "/v1/chat/completions":
+            self._refuse(404, f"Invalid URL (POST {asked.path})")
+            return
+        self._script.asked.append(asked)
+        self._script.closing.wait(self._script.delay_s)
+        if self._is_let_in(asked) and self._is_well_asked(body):
+            self._answer(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    @property
+    def _script(self) -> ScriptedLlm:
+        return self.server.script
+
+    def _take(self, body: Body) -> Asked:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(path=self.path, headers=headers, body=body)
+        self._script.seen.append(asked)
+        return asked
+
+    def _is_let_in(self, asked: Asked) -> bool:
+        key = self._script.api_key
+        let_in = key is None or asked.headers.get("authorization") == f"Bearer {key}"
+        if not let_in:
+            self._refuse(401, "Incorrect API key provided.")
+        return let_in
+
+    def _is_well_asked(self, body: Body) -> bool:
+        script = self._script
+        if script.status != 200:
+            self._refuse(script.status, f"The server had status {script.status}.")
+        elif body.get("model") != script.model:
+            self._refuse(404, f"The model `{body.get('model')}` does not exist.", param="model")
+        elif not isinstance(body.get("messages"), list) or not body["messages"]:
+            self._refuse(400, "Missing required parameter: 'messages'.", param="messages")
+        else:
+            return True
+        return False
+
+    def _answer(self, body: Body) -> None:
+        if self._script.fault in {None, "cut", "drip"}:
+            text, finish_reason = _limited(self._script.written(body), body)
+            self._send_chat(body, text, finish_reason)
+        elif self._script.fault == "hang":
+            self._script.closing.wait()
+            self.close_connection = True
+        else:
+            self._send_broken(body)
+
+    def _send_chat(self, body: Body, text: str, finish_reason: str) -> None:
+        usage = self._usage(body, text)
+        if body.get("stream"):
+            self._stream(list(_chunks(body, text, finish_reason, usage)))
+            return
+        message = {"role": "assistant", "content": text, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
+        whole = json.dumps(
+            _envelope(body, "chat.completion") | {"choices": [choice], "usage": usage}
+        )
+        if self._script.fault == "cut":
+            self._begin(200, "application/json", len(whole.encode()))
+            self.wfile.write(whole.encode()[: len(whole) // 2])
+            self.close_connection = True
+        elif self._script.fault == "drip":
+            self._drip(whole)
+        else:
+            self._send(200, whole)
+
+    def _drip(self, whole: str) -> None:
+        """Send white space, which JSON allows, for two seconds; then the answer."""
+        self._begin(200, "application/json", _DRIPS + len(whole.encode()))
+        for _ in range(_DRIPS):
+            self.wfile.write(b" ")
+            self._script.closing.wait(_DRIP_S)
+        self.wfile.write(whole.encode())
+
+    def _stream(self, chunks: list[Body]) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        cut = self._script.fault == "cut"
+        for chunk in chunks[: len(chunks) // 2] if cut else chunks:
+            self._event(json.dumps(chunk))
+            if self._script.fault == "drip":
+                self._script.closing.wait(_DRIP_S)
+        if cut:
+            self.close_connection = True
+            return
+        self._event("[DONE]")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _event(self, data: str) -> None:
+        event = f"data: {data}\n\n".encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+
+    def _send_broken(self, body: Body) -> None:
+        message = {"role": "assistant", "content": None}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        chat = _envelope(body, "chat.completion") | {"usage": self._usage(body, "")}
+        pages: dict[str | None, tuple[str, str]] = {
+            "html": ("text/html", "<html><body><h1>Welcome</h1></body></html>"),
+            "bad_json": ("application/json", '{"id": "chatcmpl-1", "choices": [{"ind'),
+            "no_choices": ("application/json", json.dumps(chat | {"choices": []})),
+            "null_content": ("application/json", json.dumps(chat | {"choices": [choice]})),
+            "not_chat": ("application/json", json.dumps({"status": "warming up"})),
+        }
+        kind, page = pages[self._script.fault]
+        self._send(200, page, kind)
+
+    def _usage(self, body: Body, text: str) -> dict[str, int]:
+        said = sum(len(str(message.get("content")).split()) for message in body["messages"])
+        prompt, completion = self._script.usage or (said, len(text.split()))
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
+
+    def _refuse(self, status: int, message: str, param: str | None = None) -> None:
+        if self._script.error is not None:
+            self._send(status, self._script.error)
+            return
+        kind, code = _ERRORS.get(status, ("server_error", None))
+        error = {"message": message, "type": kind, "param": param, "code": code}
+        self._send_json(status, {"error": error})
+
+    def _send_json(self, status: int, value: Body) -> None:
+        self._send(status, json.dumps(value))
+
+    def _send(self, status: int, text: str, kind: str = "application/json") -> None:
+        self._begin(status, kind, len(text.encode()))
+        self.wfile.write(text.encode())
+
+    def _begin(self, status: int, kind: str, length: int) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(length))
+        if status in {429, 503}:
+            self.send_header("retry-after", "30")
+        self.end_headers()
+
+
+def _envelope(body: Body, kind: str) -> Body:
+    created = int(time.time())
+    made = {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": created}
+    return made | {"model": body["model"]}
+
+
+def _limited(text: str, body: Body) -> tuple[str, str]:
+    """Stop after `max_tokens` words, as the real thing does after so many tokens."""
+    most = body.get("max_completion_tokens") or body.get("max_tokens")
+    written = text.split(" ")
+    if most is None or len(written) <= most:
+        return text, "stop"
+    return " ".join(written[:most]), "length"
+
+
+def _chunks(body: Body, text: str, finish_reason: str, usage: dict[str, int]) -> Iterator[Body]:
+    envelope = _envelope(body, "chat.completion.chunk")
+
+    def chunk(delta: Body, finished: str | None = None) -> Body:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finished}
+        return envelope | {"choices": [choice]}
+
+    yield chunk({"role": "assistant", "content": ""})
+    for at, word in enumerate(text.split(" ")):
+        yield chunk({"content": f" {word}" if at else word})
+    yield chunk({}, finish_reason)
+    if (body.get("stream_options") or {}).get("include_usage"):
+        yield envelope | {"choices": [], "usage": usage}
+
+
+class WordEmbedder:
+    """An embedder that needs no weights: texts that share words have vectors that point alike.
+
+    Attributes:
+        embedded: every text that `encode` was given, in order.
+    """
+
+    def __init__(self, name: str = "words", dimension: int = 128) -> None:
+        self.fingerprint = name
+        self.embedded: list[str] = []
+        self._dimension = dimension
+
+    def encode(
+        self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None
+    ) -> Vectors:
+        """Return unit vectors [len(texts), dimension]."""
+        self.embedded += texts
+        vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.lower()):
+                vectors[row, zlib.crc32(word.encode()) % self._dimension] += 1
+            vectors[row] /= np.linalg.norm(vectors[row]) or 1
+            if progress:
+                progress(1)
+        return vectors
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Do `encode`."""
+        return self.encode(texts)
+
+    def close(self) -> None:
+        """Hold nothing."""

@@ -1,0 +1,77 @@
+"""Simple parts of an agent, each of which keeps what it was asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from agentic_rag.agent.deps import Brief
+from agentic_rag.domain import Draft, Passage, Usage
+
+
+@dataclass
+class Shelf:
+    """A retriever with passages at hand, or an error; it keeps what it was asked."""
+
+    passages: Sequence[Passage] = ()
+    error: Exception | None = None
+    asked: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
+
+    async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
+        self.asked.append((tuple(queries), k))
+        if self.error:
+            raise self.error
+        return list(self.passages)[:k]
+
+    async def ready(self) -> bool:
+        return self.error is None
+
+
+@dataclass(frozen=True)
+class Score:
+    score: float
+    missing: tuple[str, ...] = ()
+
+
+@dataclass
+class Scores:
+    """A judge that gives each label its score, or raises an error."""
+
+    by_label: dict[str, float] = field(default_factory=dict)
+    otherwise: float = 1.0
+    missing: tuple[str, ...] = ()
+    error: Exception | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def judge(self, question: str, passages: Sequence[Passage]) -> Sequence[Score]:
+        self.asked.append(question)
+        if self.error:
+            raise self.error
+        scores = [self.by_label.get(passage.label, self.otherwise) for passage in passages]
+        return [Score(score, self.missing) for score in scores]
+
+
+@dataclass
+class Pen:
+    """A writer with a text ready; without one it quotes the first line of each passage."""
+
+    text: str | None = None
+    generator: str = "vllm/test"
+    usage: Usage = field(default_factory=Usage)
+    error: Exception | None = None
+    briefs: list[Brief] = field(default_factory=list)
+
+    async def write(self, brief: Brief) -> Draft:
+        self.briefs.append(brief)
+        if self.error:
+            raise self.error
+        quoted = "\n".join(p.text.splitlines()[0] for p in brief.passages)
+        text = quoted if self.text is None else self.text
+        return Draft(text=text, generator=self.generator, usage=self.usage)
+
+
+def make_passage(text: str, *, label: str = "faq.md#scaling", **fields: object) -> Passage:
+    """Make a passage that stands at the beginning of its document."""
+    doc_id, _, section = label.partition("#")
+    made = Passage(
+        label=label, doc_id=doc_id, section=section, heading="", text=text, start=0, end=len(text)
+    )
+    return replace(made, **fields)

@@ -1,0 +1,146 @@
+"""Plan: searches out of a question, its parts and the talk before it."""
+
+import pytest
+from langgraph.runtime import Runtime
+
+from agentic_rag.agent.steps.plan import plan
+from agentic_rag.domain import Question, Turn
+from agentic_rag.language import words
+
+
+@pytest.fixture
+def planned(make_deps, profile):
+    """Plan a question; what the user said before it comes first to last."""
+
+    async def run(text: str, *said: str, state=None, synonyms=None):
+        history = tuple(Turn(role="user", text=each) for each in said)
+        known = profile if synonyms is None else profile.model_copy(update={"synonyms": synonyms})
+        journey = {"question": Question(text=text, history=history)} | (state or {})
+        return await plan(journey, Runtime(context=make_deps(profile=known)))
+
+    return run
+
+
+async def test_a_plain_question_is_searched_as_it_is(planned):
+    made = await planned("Do you take cards?", synonyms={})
+
+    assert made == {
+        "wants": ("Do you take cards?",),
+        "searches": ("Do you take cards?",),
+        "attempts": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("question", "wants"),
+    [
+        ("Are you open on Sundays? Do you take insurance?", 2),
+        ("What are your opening hours and do you accept insurance?", 2),
+        ("Opening hours; parking space; insurance cover", 3),
+        ("How long does scaling take and what aftercare is needed?", 2),
+    ],
+)
+async def test_a_question_with_parts_wants_each(planned, question, wants):
+    made = await planned(question, synonyms={})
+
+    assert len(made["wants"]) == wants
+    assert made["searches"][0] == question
+    assert set(made["wants"]) <= set(made["searches"])
+
+
+async def test_a_part_that_says_too_little_borrows_from_the_first(planned):
+    made = await planned("How long does scaling take and what aftercare is needed?", synonyms={})
+
+    assert "aftercare" in made["wants"][1]
+    assert "scaling" in made["wants"][1]
+
+
+@pytest.mark.parametrize("question", ["and?", "?", "", "What should I do and why?", "; ; and"])
+async def test_a_question_without_a_topic_is_still_searched(planned, question):
+    made = await planned(question, synonyms={})
+
+    assert made["wants"] == (question,)
+    assert made["searches"] == (question,)
+
+
+@pytest.mark.parametrize("follow_up", ["How much is it?", "And the price?", "Does it hurt?"])
+async def test_a_follow_up_takes_the_topic_of_the_question_before(planned, follow_up):
+    made = await planned(follow_up, "Tell me about root canals.", synonyms={})
+
+    assert {"root", "canals"} <= set(words(made["searches"][0]))
+
+
+async def test_only_the_last_question_lends_its_topic(planned):
+    made = await planned("How much is it?", "What about braces?", "And scaling?", synonyms={})
+
+    assert "scaling" in made["searches"][0]
+    assert "braces" not in made["searches"][0]
+
+
+async def test_a_question_that_stands_alone_borrows_nothing(planned):
+    made = await planned("What are your opening hours?", "Tell me about braces.", synonyms={})
+
+    assert made["searches"] == ("What are your opening hours?",)
+
+
+async def test_what_the_assistant_said_lends_no_topic(make_deps, profile):
+    history = (Turn(role="assistant", text="Braces take two years."),)
+    question = Question(text="How much is it?", history=history)
+
+    made = await plan({"question": question}, Runtime(context=make_deps()))
+
+    assert "braces" not in made["searches"][0].lower()
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("how much is a dental cap", "crown"),
+        ("do you do teeth cleaning", "scaling"),
+        ("does it hurt to have a tooth removal", "extraction"),
+        ("RCT price", "root canal"),
+        ("rct price", "root canal"),
+    ],
+)
+async def test_the_documents_own_word_is_searched_beside_the_patients(planned, question, word):
+    made = await planned(question)
+
+    assert any(word in search.lower() for search in made["searches"])
+    assert made["searches"][0].startswith(question)
+
+
+async def test_a_word_is_only_a_synonym_as_a_whole(planned):
+    made = await planned("Is handicap parking near?", synonyms={"crown": ["cap"]})
+
+    assert made["searches"] == ("Is handicap parking near?",)
+
+
+async def test_a_second_visit_searches_for_what_was_missing(planned):
+    state = {"missing": ("zirconium",), "attempts": 1}
+
+    made = await planned("Do you have zirconium crowns?", state=state, synonyms={})
+
+    assert made["attempts"] == 2
+    assert made["searches"][0] == "zirconium"
+    assert not any("zirconium" in search for search in made["searches"][1:])
+    assert made["wants"] == ("Do you have zirconium crowns?",)
+
+
+async def test_a_second_visit_where_all_was_missing_searches_for_that_alone(planned):
+    state = {"missing": ("zirconium",), "attempts": 1}
+
+    made = await planned("Do you have zirconium?", state=state, synonyms={})
+
+    assert made["searches"] == ("zirconium",)
+
+
+async def test_no_search_is_planned_twice(planned):
+    made = await planned("parking? parking? parking?", synonyms={})
+
+    assert len(made["searches"]) == len(set(made["searches"]))
+
+
+async def test_a_long_talk_and_a_long_question_are_planned(planned):
+    made = await planned("and parking? " * 300, *["Tell me about braces."] * 200)
+
+    assert made["searches"]

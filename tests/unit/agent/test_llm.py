@@ -1,0 +1,99 @@
+"""The way to a chat model: rungs by settings."""
+
+import pytest
+from tests.fakes import ScriptedLlm
+
+from agentic_rag.agent.llm import get_llm, rungs
+from agentic_rag.errors import LlmNotConfigured
+
+VLLM = {"llm_base_url": "http://127.0.0.1:1/v1", "llm_model_name": "qwen"}
+OPENAI = {"openai_api_key": "sk-1", "openai_model_name": "gpt"}
+OLLAMA = {"ollama_base_url": "http://127.0.0.1:2", "ollama_model_name": "llama"}
+
+
+def names(settings) -> list[str]:
+    return [f"{rung.name}/{rung.model}" for rung in rungs(settings)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, []),
+        (VLLM, ["vllm/qwen"]),
+        (OPENAI, ["openai/gpt"]),
+        (OLLAMA, ["ollama/llama"]),
+        (OPENAI | OLLAMA, ["openai/gpt"]),
+        (VLLM | OPENAI | OLLAMA, ["vllm/qwen"]),
+        (VLLM | OPENAI | {"llm_fallbacks": "openai"}, ["vllm/qwen", "openai/gpt"]),
+        (VLLM | OLLAMA | {"llm_fallbacks": "ollama"}, ["vllm/qwen", "ollama/llama"]),
+        (
+            VLLM | OPENAI | OLLAMA | {"llm_fallbacks": "ollama,openai"},
+            ["vllm/qwen", "ollama/llama", "openai/gpt"],
+        ),
+        (VLLM | {"llm_fallbacks": "openai,ollama"}, ["vllm/qwen"]),
+        (OPENAI | {"llm_fallbacks": "openai"}, ["openai/gpt"]),
+        ({"llm_fallbacks": "openai"}, []),
+    ],
+)
+def test_the_rungs_follow_the_settings(settings, fields, expected):
+    assert names(settings(**fields)) == expected
+
+
+def test_a_key_for_openai_alone_does_not_send_patients_words_there(settings):
+    assert "openai/gpt" not in names(settings(**VLLM, **OPENAI))
+
+
+def test_where_no_rung_is_set_that_is_said(settings):
+    with pytest.raises(LlmNotConfigured, match="LLM_BASE_URL"):
+        get_llm(settings())
+
+
+def test_the_first_rung_is_the_model(settings):
+    model = get_llm(settings(**VLLM, **OPENAI, llm_fallbacks="openai"))
+
+    assert model.model_name == "qwen"
+    assert str(model.openai_api_base) == "http://127.0.0.1:1/v1"
+
+
+def test_a_key_does_not_show_where_a_model_is_printed(settings):
+    model = get_llm(settings(**OPENAI))
+
+    assert "sk-1" not in repr(model)
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [({}, "EMPTY"), ({"llm_api_key": "sk-vllm"}, "sk-vllm")],
+)
+async def test_the_key_is_sent_as_a_bearer(settings, fields, key):
+    with ScriptedLlm() as llm:
+        model = get_llm(settings(llm_base_url=llm.base_url, **fields))
+        await model.ainvoke("Hello")
+        await model.root_async_client.close()
+
+    assert llm.asked[0].headers["authorization"] == f"Bearer {key}"
+
+
+async def test_ollama_is_asked_below_v1(settings):
+    with ScriptedLlm(model="llama") as llm:
+        model = get_llm(settings(**OLLAMA | {"ollama_base_url": llm.base_url.removesuffix("/v1")}))
+        reply = await model.ainvoke("Hello")
+        await model.root_async_client.close()
+
+    assert reply.text == llm.reply
+    assert llm.asked[0].path == "/v1/chat/completions"
+
+
+async def test_a_stream_comes_word_by_word_with_its_usage(settings):
+    with ScriptedLlm(reply="Scaling takes 40 minutes.", usage=(9, 4)) as llm:
+        model = get_llm(settings(llm_base_url=llm.base_url))
+        chunks = [chunk async for chunk in model.astream("Hello")]
+        await model.root_async_client.close()
+
+    assert [chunk.text for chunk in chunks if chunk.text] == [
+        "Scaling",
+        " takes",
+        " 40",
+        " minutes.",
+    ]
+    assert [c.usage_metadata["total_tokens"] for c in chunks if c.usage_metadata] == [13]

@@ -1,0 +1,71 @@
+"""The last rung: the documents' own sentences, each with its passage."""
+
+import pytest
+from tests.fakes import WordEmbedder
+from tests.unit.agent.parts import make_passage
+
+from agentic_rag.agent.deps import Brief
+from agentic_rag.inference.extractive import ExtractiveWriter
+
+
+async def quote(*texts: str, wants=("How long does scaling take?",), headings=()) -> list[str]:
+    headings = headings or ("",) * len(texts)
+    passages = tuple(
+        make_passage(text, heading=heading) for text, heading in zip(texts, headings, strict=True)
+    )
+    brief = Brief(messages=(), wants=wants, passages=passages, max_tokens=None, temperature=None)
+    draft = await ExtractiveWriter(WordEmbedder().embed).write(brief)
+    assert draft.generator == "extractive"
+    assert draft.usage.total_tokens == 0
+    return draft.text.splitlines()
+
+
+async def test_the_sentence_that_comes_closest_is_quoted():
+    lines = await quote("Parking is free. Scaling takes 40 minutes. We are in Pune.")
+
+    assert lines == ["Scaling takes 40 minutes. [1]"]
+
+
+async def test_a_quote_carries_the_number_of_its_passage():
+    lines = await quote("Parking is free.", "Scaling takes 40 minutes.")
+
+    assert lines[0] == "Scaling takes 40 minutes. [2]"
+
+
+async def test_a_field_is_quoted_with_what_it_is_about():
+    lines = await quote("Code: T-1\nDuration: 40 minutes", headings=("Care > Scaling",))
+
+    assert lines == ["Scaling \u2013 duration: 40 minutes [1]"]
+
+
+async def test_every_part_of_the_question_gets_its_sentence():
+    wants = ("How long does scaling take?", "Is parking free?")
+
+    lines = await quote("Scaling takes 40 minutes. Parking is free.", wants=wants)
+
+    assert set(lines) == {"Scaling takes 40 minutes. [1]", "Parking is free. [1]"}
+
+
+async def test_what_is_said_twice_is_quoted_once():
+    lines = await quote("Scaling takes 40 minutes.", "Scaling takes 40 minutes.")
+
+    assert lines == ["Scaling takes 40 minutes. [1]"]
+
+
+@pytest.mark.parametrize(
+    "text", ["How long does scaling take?", "## Scaling", "Scaling\n\n", "To do:"]
+)
+async def test_what_says_nothing_is_not_quoted(text):
+    assert await quote(text) == []
+
+
+async def test_no_passage_is_nothing_to_quote():
+    assert await quote() == []
+
+
+async def test_a_quote_is_never_long():
+    wants = tuple(f"scaling {n}" for n in range(9))
+
+    lines = await quote(*(f"Scaling number {n} takes {n} minutes." for n in range(9)), wants=wants)
+
+    assert len(lines) <= 4

@@ -1,0 +1,85 @@
+"""Chroma: embedded in a folder, or a server that may be away."""
+
+import socket
+
+import numpy as np
+import pytest
+
+from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.retrieval.chroma import (
+    EmbeddedStore,
+    ServerAddress,
+    ServerStore,
+    build_collection,
+    build_folder,
+    in_use,
+)
+
+VECTORS = np.eye(3, 8, dtype=np.float32)
+DOC_IDS = ["a.md", "b.md", "b.md"]
+
+
+@pytest.fixture
+def chroma_folder(tmp_path):
+    build_folder(tmp_path / "chroma", VECTORS, DOC_IDS, lambda _count: None)
+    return tmp_path / "chroma"
+
+
+@pytest.fixture
+def nobody():
+    """An address on this machine where nothing listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield ServerAddress("127.0.0.1", held.getsockname()[1], 2.0)
+
+
+async def test_the_nearest_rows_come_with_their_cosine(chroma_folder):
+    store = EmbeddedStore(chroma_folder)
+
+    hits = await store.query(np.array([0.6, 0.8, *[0] * 6], dtype=np.float32), k=2, without=())
+    await store.close()
+
+    assert [row for row, _ in hits] == [1, 0]
+    assert [cosine for _, cosine in hits] == pytest.approx([0.8, 0.6], abs=1e-5)
+
+
+async def test_documents_are_left_out(chroma_folder):
+    store = EmbeddedStore(chroma_folder)
+
+    hits = await store.query(VECTORS[1], k=1, without=["b.md"])
+    await store.close()
+
+    assert [row for row, _ in hits] == [0]
+
+
+async def test_a_folder_is_in_use_while_it_is_open(chroma_folder):
+    assert not in_use(chroma_folder)
+
+    store = EmbeddedStore(chroma_folder)
+    while_open = in_use(chroma_folder)
+    await store.close()
+
+    assert while_open
+    assert not in_use(chroma_folder)
+
+
+async def test_the_second_to_open_a_folder_works_on_a_copy(chroma_folder):
+    first, second = EmbeddedStore(chroma_folder), EmbeddedStore(chroma_folder)
+
+    found = [await store.query(VECTORS[2], k=1, without=()) for store in (first, second)]
+    await first.close()
+    await second.close()
+
+    assert found[0] == found[1] == [(2, pytest.approx(1.0, abs=1e-5))]
+
+
+async def test_a_server_that_is_away_is_named(nobody):
+    store = ServerStore(nobody, "clinic-1")
+
+    with pytest.raises(RetrievalUnavailable, match=r"CHROMA_HOST 127\.0\.0\.1, CHROMA_PORT \d+"):
+        await store.connect()
+
+
+def test_nothing_is_built_on_a_server_that_is_away(nobody):
+    with pytest.raises(RetrievalUnavailable, match="CHROMA_HOST"):
+        build_collection(nobody, "clinic-1", VECTORS, DOC_IDS, lambda _count: None)

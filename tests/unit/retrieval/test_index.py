@@ -1,0 +1,87 @@
+"""The index as an artefact: versions on a shelf, one of them live."""
+
+import os
+
+import pytest
+
+from agentic_rag.retrieval.index import IndexShelf, version_of
+from agentic_rag.retrieval.ingest import ingest
+
+DOCUMENTS = {"a.md": "1", "b.md": "2"}
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    made = IndexShelf(tmp_path / "index")
+    (made.folder / "versions").mkdir(parents=True)
+    return made
+
+
+def test_the_same_input_has_the_same_name():
+    turned = dict(reversed(DOCUMENTS.items()))
+
+    assert version_of(DOCUMENTS, "e", "folder") == version_of(turned, "e", "folder")
+
+
+@pytest.mark.parametrize(
+    ("documents", "embedder", "store"),
+    [
+        (DOCUMENTS | {"b.md": "3"}, "e", "folder"),
+        (DOCUMENTS | {"c.md": "2"}, "e", "folder"),
+        ({"a.md": "1"}, "e", "folder"),
+        ({"a.md": "1", "c.md": "2"}, "e", "folder"),
+        (DOCUMENTS, "another", "folder"),
+        (DOCUMENTS, "e", "a server"),
+    ],
+)
+def test_another_input_has_another_name(documents, embedder, store):
+    assert version_of(documents, embedder, store) != version_of(DOCUMENTS, "e", "folder")
+
+
+def test_an_empty_shelf_has_no_live_version(tmp_path):
+    assert IndexShelf(tmp_path / "nowhere").current() is None
+
+
+def test_what_was_written_is_read_again(folder, shop):
+    (folder / "hindi.txt").write_text("दाँत \u2028 \x0c साफ", "utf-8")
+
+    report = ingest(folder, shop)
+
+    live = shop.shelf.current()
+    assert live == shop.shelf.place(report.version)
+    assert live.manifest().version == report.version
+    assert live.manifest().passages == len(live.passages()) == len(live.vectors())
+    assert "दाँत \u2028 \x0c साफ" in {passage.text for passage in live.passages()}
+    assert {passage.heading for passage in live.passages()} >= {"Fees > Visits", "Hours > Monday"}
+
+
+def test_switching_makes_another_version_live_and_leaves_nothing_behind(folder, shop):
+    first = ingest(folder, shop).version
+    (folder / "parking.txt").write_text("Parking costs 9 euro.", "utf-8")
+    second = ingest(folder, shop).version
+    beside = {path.name for path in shop.shelf.folder.iterdir()}
+
+    shop.shelf.switch(first)
+
+    assert first != second
+    assert shop.shelf.current() == shop.shelf.place(first)
+    assert {path.name for path in shop.shelf.folder.iterdir()} == beside
+
+
+@pytest.mark.parametrize("name", ["gone", "", "half"])
+def test_a_version_that_is_not_whole_is_not_live(shelf, name):
+    shelf.place("half").folder.mkdir()
+    (shelf.folder / "current").write_text(name, "utf-8")
+
+    assert shelf.current() is None
+
+
+def test_the_newest_versions_beside_the_live_one_are_kept(shelf):
+    for age, name in enumerate(["v5", "v4", "v3", "v2", "v1"]):
+        folder = shelf.place(name).folder
+        folder.mkdir()
+        os.utime(folder, (1_000_000 - age, 1_000_000 - age))
+
+    assert shelf.older(than="v5", keep=1) == ["v3", "v2", "v1"]
+    assert shelf.older(than="v3", keep=1) == ["v4", "v2", "v1"]
+    assert shelf.older(than="v5", keep=9) == []

@@ -1,0 +1,125 @@
+"""Support: a passage carries a sentence in which words, or not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentic_rag.language import terms
+from agentic_rag.safety.support import ENOUGH, NOTHING, find_support
+
+SCALING = (
+    "Scaling takes 40 minutes. Crowns take 60 minutes.\n"
+    "Do not smoke for at least 72 hours after an extraction.\n"
+    "Avoid very hot or cold food for 24 hours after scaling.\n"
+    "Don\u2019t chew on the tooth until the final crown is in place.\n"
+    "Scaling is not painful. Appointments can be moved free of charge with 24 hours' notice.\n"
+    "For bleeding, bite on clean gauze with firm pressure for 20 minutes.\n"
+    "For swelling, hold a cold pack against the cheek for 10 minutes.\n"
+    "Eat before the anaesthetic and rest after the visit.\n"
+    "The late-change fee is INR 300.\n"
+)
+
+
+def carried(sentence: str, text: str = SCALING, heading: str = "") -> str | None:
+    """Return the words that carry the sentence."""
+    support = find_support(sentence, text, heading)
+    return None if support is NOTHING else text[support.start : support.end]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "quote"),
+    [
+        ("Scaling takes 40 minutes.", "Scaling takes 40 minutes."),
+        ("A scaling takes about 40 minutes.", "Scaling takes 40 minutes."),
+        ("The fee for a late change is INR 300.", "The late-change fee is INR 300."),
+        ("Scaling isn't painful.", "Scaling is not painful."),
+        (
+            "You should not smoke for at least 72 hours after your extraction.",
+            "Do not smoke for at least 72 hours after an extraction.",
+        ),
+    ],
+)
+def test_what_says_the_same_is_carried_by_the_shortest_span(sentence, quote):
+    assert carried(sentence) == quote
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "",
+        "?!",
+        "It is.",
+        "Cheese is made of milk.",
+        "Scaling makes teeth whiter and breath fresher for months.",
+    ],
+)
+def test_what_the_passage_does_not_say_is_not_carried(sentence):
+    assert carried(sentence) is None
+
+
+TURNED = {
+    "another number": "Scaling takes 90 minutes.",
+    "a number more": "Scaling takes 40 to 90 minutes.",
+    "a digit more": "Scaling takes 400 minutes.",
+    "a number of the next sentence": "Scaling takes 60 minutes.",
+    "a number of the sentence before": (
+        "For swelling, hold a cold pack against the cheek for 20 minutes."
+    ),
+    "a number in words": "Bite on clean gauze with firm pressure for thirty minutes.",
+    "another unit": "Do not smoke for at least 72 minutes after an extraction.",
+    "a longer unit": "Avoid very hot or cold food for 24 days after scaling.",
+    "another currency": "The late-change fee is USD 300.",
+    "a not too few": "Smoke for at least 72 hours after an extraction.",
+    "a not too many": "Scaling does not take 40 minutes.",
+    "can for cannot": "Appointments cannot be moved free of charge with 24 hours' notice.",
+    "never": "Never bite on clean gauze with firm pressure for 20 minutes.",
+    "a curly not too few": "Chew on the tooth until the final crown is in place.",
+    "no avoid": "Take very hot or cold food for 24 hours after scaling.",
+    "most for least": "Do not smoke for at most 72 hours after an extraction.",
+    "before for after": "Do not smoke for at least 72 hours before an extraction.",
+    "without for with": "Appointments can be moved free of charge without 24 hours' notice.",
+}
+
+
+@pytest.mark.parametrize("sentence", TURNED.values(), ids=TURNED.keys())
+def test_a_sentence_whose_meaning_was_turned_is_not_carried(sentence):
+    assert carried(sentence) is None
+
+
+def test_the_heading_lends_its_words_and_its_numbers():
+    assert carried("Scaling takes 40 minutes.", "Duration: 40 minutes", "Scaling")
+    assert carried("Stage 2 scaling takes 40 minutes.", "Takes 40 minutes.", "Scaling, stage 2")
+
+
+def test_the_heading_alone_carries_nothing():
+    assert carried("Scaling is safe.", "Parking is free.", "Scaling is safe") is None
+
+
+def test_two_neighbours_carry_what_neither_does_alone():
+    text = "Scaling removes tartar from the teeth. The teeth are polished with a mild paste."
+
+    quote = carried("Scaling removes tartar and the teeth are polished with a paste.", text)
+
+    assert quote == text
+
+
+@given(st.text(max_size=200), st.text(max_size=400))
+def test_a_support_is_a_span_of_the_text_and_has_enough(sentence, text):
+    support = find_support(sentence, text, "")
+
+    assert support is NOTHING or ENOUGH <= support.score <= 1
+    assert 0 <= support.start <= support.end <= len(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["Rest.", "Do not rinse.", "It costs INR 6,000.", "No fee is due!"]),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_every_sentence_of_a_text_is_carried_by_it(said):
+    text = " ".join(said)
+
+    for sentence in said:
+        assert find_support(sentence, text, "").score == 1.0, terms(sentence)

@@ -1,0 +1,79 @@
+"""The house: parts picked by the settings, and nothing begun before it is opened."""
+
+from agentic_rag.agent.ask import ask
+from agentic_rag.bootstrap import build_house, build_limits, ingest_folder
+from agentic_rag.domain import Outcome, Question
+
+
+def test_building_a_house_keeps_nothing(settings, tmp_path):
+    build_house(settings())
+
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_emergency_section_is_at_hand(settings, pack):
+    emergency = build_house(settings(clinic_pack=pack.folder)).deps.emergency
+
+    assert emergency.passage.label == "urgent.md#warning-signs"
+    assert emergency.advice == (
+        "Call us at once if you lose feeling in both legs.",
+        "Loss of bladder control after a back injury needs a hospital.",
+    )
+    whole = (pack.documents / "urgent.md").read_text("utf-8")
+    assert whole[emergency.passage.start : emergency.passage.end] == emergency.passage.text
+
+
+def test_the_limits_are_the_settings(settings):
+    limits = build_limits(settings(top_k=5, max_ctx_snippets=2, max_ctx_chars=500, max_attempts=4))
+
+    assert (limits.top_k, limits.max_ctx_snippets, limits.max_ctx_chars) == (5, 2, 500)
+    assert limits.max_attempts == 4
+
+
+def test_the_rungs_are_the_settings(settings):
+    house = build_house(
+        settings(llm_base_url="http://127.0.0.1:1/v1", llm_fallbacks="openai", openai_api_key="sk")
+    )
+
+    assert len(house.models) == 2
+
+
+async def test_another_clinic_answers_from_its_own_documents(settings, pack):
+    chosen = settings(clinic_pack=pack.folder)
+    report = ingest_folder(chosen, None, None)
+    house = build_house(chosen)
+    await house.library.open()
+
+    free = await ask(Question(text="Is there parking?"), deps=house.deps)
+    price = await ask(Question(text="What does knee rehabilitation cost?"), deps=house.deps)
+    await house.close()
+
+    assert report.documents == 6
+    assert free.sources == ("faq.md#is-there-parking",)
+    assert "free for patients" in free.text
+    assert "9 euro" not in free.text
+    assert "EUR 55 to 70" in price.text
+
+
+async def test_a_house_without_an_index_makes_it_from_the_pack(settings, pack):
+    house = build_house(settings(clinic_pack=pack.folder))
+
+    await house.library.open()
+    answer = await ask(Question(text="Do I need a referral?"), deps=house.deps)
+    await house.close()
+
+    assert answer.outcome is Outcome.ANSWERED
+    assert answer.sources == ("faq.md#do-i-need-a-referral",)
+
+
+async def test_two_houses_with_one_data_dir_both_answer(settings, clinic_index):
+    houses = [build_house(settings(data_dir=clinic_index)) for _ in range(2)]
+    for house in houses:
+        await house.library.open()
+
+    answers = [await ask(Question(text="Does scaling hurt?"), deps=h.deps) for h in houses]
+    for house in houses:
+        await house.close()
+
+    assert answers[0].text == answers[1].text
+    assert answers[0].outcome is Outcome.ANSWERED
