@@ -61,7 +61,10 @@ def build_house(settings: Settings) -> House:
         on_open=lambda passages: _settle(judge, passages),
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
-    models = tuple(ModelRung(r.name, r.model, get_llm(settings, r)) for r in rungs(settings))
+    models = tuple(
+        ModelRung(r.name, r.model, get_llm(settings, r), timeout_s=settings.llm_timeout_s)
+        for r in rungs(settings)
+    )
     extra = [(flag.category, flag.reason, flag.patterns) for flag in clinic.profile.triage]
     deps = Deps(
         profile=clinic.profile,
@@ -143,6 +146,8 @@ def read_emergency(clinic: Clinic) -> Emergency:
             f"{clinic.folder / 'clinic.yaml'}: emergency_source: no section {label} in documents/"
         )
     text = document.text[section.start : section.end].strip()
+    if not _advice(text):
+        raise BadPack(f"{clinic.folder / 'clinic.yaml'}: emergency_source: {label} says nothing")
     passage = Passage(
         label=label_of(doc_id, slug),
         doc_id=doc_id,

@@ -85,7 +85,7 @@ async def _look_at_rung(rung: Rung, settings: Settings) -> Finding:
     what = f"LLM {rung.name}/{rung.model}"
     if rung.base_url is None:
         return Finding("ok", what, "configured; not called, because a call costs money")
-    headers = {"Authorization": f"Bearer {rung.api_key}"}
+    headers = {"Authorization": f"Bearer {rung.api_key.get_secret_value()}"}
     timeout = httpx.Timeout(_PROBE_S, connect=settings.llm_connect_timeout_s)
     try:
         async with httpx.AsyncClient(timeout=timeout, headers=headers) as client:

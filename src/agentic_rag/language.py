@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import zip_longest
 
 import Stemmer
 
@@ -138,7 +139,7 @@ def statement_spans(text: str) -> tuple[tuple[int, int], ...]:
 def _find_statements(text: str) -> Iterator[tuple[int, int]]:
     at = 0
     lines = text.splitlines(keepends=True)
-    for line, following in zip(lines, [*lines[1:], "."], strict=True):
+    for line, following in zip_longest(lines, lines[1:], fillvalue="."):
         body = line.rstrip()
         bullet = _BULLET.match(body)
         is_title = not bullet and body[-1:].isalnum() and not following.strip()

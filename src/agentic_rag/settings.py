@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agentic_rag.errors import BadSettings
@@ -22,15 +22,19 @@ class Settings(BaseSettings):
 
     llm_base_url: str = Field("", description="vLLM's OpenAI address, ending in /v1; empty: none")
     llm_model_name: str = Field("llm-server", description="model name that vLLM serves")
-    llm_api_key: str = Field("EMPTY", description="key for LLM_BASE_URL")
+    llm_api_key: SecretStr = Field(SecretStr("EMPTY"), description="key for LLM_BASE_URL")
     llm_fallbacks: Annotated[tuple[LlmRung, ...], NoDecode] = Field(
         (), description="rungs behind the primary LLM, comma separated: openai, ollama"
     )
-    llm_timeout_s: float = Field(30.0, gt=0, description="seconds that one LLM call may take")
-    llm_connect_timeout_s: float = Field(3.0, gt=0, description="seconds to connect to an LLM")
+    llm_timeout_s: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="seconds that one LLM call may take"
+    )
+    llm_connect_timeout_s: float = Field(
+        3.0, gt=0, allow_inf_nan=False, description="seconds to connect to an LLM"
+    )
     llm_temperature: float = Field(0.2, ge=0, le=2, description="default sampling temperature")
     llm_max_tokens: int = Field(256, ge=1, le=8192, description="default tokens an LLM may write")
-    openai_api_key: str = Field("", description="turns the OpenAI rung on")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="turns the OpenAI rung on")
     openai_model_name: str = Field("gpt-4o-mini", description="model of the OpenAI rung")
     openai_base_url: str = Field(
         "", description="another address for the OpenAI rung; empty: theirs"
@@ -43,7 +47,9 @@ class Settings(BaseSettings):
     chroma_collection: str = Field(
         "clinic", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{1,99}$", description="collection name's stem"
     )
-    chroma_timeout_s: float = Field(5.0, gt=0, description="seconds that one Chroma call may take")
+    chroma_timeout_s: float = Field(
+        5.0, gt=0, allow_inf_nan=False, description="seconds that one Chroma call may take"
+    )
     embedding_model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
         description="a local folder, or a model name (the installed weights package, else the hub)",

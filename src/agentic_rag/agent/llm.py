@@ -17,7 +17,7 @@ class Rung:
     name: str
     model: str
     base_url: str | None
-    api_key: str
+    api_key: SecretStr
 
 
 def rungs(settings: Settings) -> list[Rung]:
@@ -31,12 +31,15 @@ def rungs(settings: Settings) -> list[Rung]:
             settings.openai_api_key,
         ),
         "ollama": Rung(
-            "ollama", settings.ollama_model_name, f"{settings.ollama_base_url}/v1", "ollama"
+            "ollama",
+            settings.ollama_model_name,
+            f"{settings.ollama_base_url}/v1",
+            SecretStr("ollama"),
         ),
     }
     usable = {
         "vllm": bool(settings.llm_base_url),
-        "openai": bool(settings.openai_api_key),
+        "openai": bool(settings.openai_api_key.get_secret_value()),
         "ollama": bool(settings.ollama_base_url),
     }
     primary = next((name for name in known if usable[name]), None)
@@ -59,7 +62,7 @@ def get_llm(settings: Settings | None = None, rung: Rung | None = None) -> ChatO
     return ChatOpenAI(
         model=rung.model,
         base_url=rung.base_url,
-        api_key=SecretStr(rung.api_key),
+        api_key=rung.api_key,
         timeout=timeout,
         # a client of its own, so that whoever closes the model closes its connections only
         http_async_client=httpx.AsyncClient(timeout=timeout),

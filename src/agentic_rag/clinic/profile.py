@@ -69,7 +69,7 @@ class Profile(_Strict):
     def _known(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("expected a name of the IANA time zone database") from None
         return value
 
@@ -98,7 +98,7 @@ def read_clinic(folder: Path | None = None) -> Clinic:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadPack(f"{path}: there is no such file; a pack is a folder that holds it") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise BadPack(f"{path}: cannot be read as YAML: {error}") from error
     if not isinstance(content, dict):
         raise BadPack(f"{path}: expected fields and values, found {type(content).__name__}")

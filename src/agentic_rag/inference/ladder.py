@@ -1,5 +1,6 @@
 """The LLM ladder: rungs tried from the top, the last of which always answers."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,9 +46,10 @@ class Rung(Protocol):
 class ModelRung:
     """A chat model behind an OpenAI address."""
 
-    def __init__(self, name: str, model: str, chat: ChatOpenAI) -> None:
+    def __init__(self, name: str, model: str, chat: ChatOpenAI, *, timeout_s: float) -> None:
         self._generator = f"{name}/{model}"
         self._chat = chat
+        self._timeout_s = timeout_s
 
     async def write(self, brief: Brief) -> Draft:
         """Ask the model once.
@@ -58,10 +60,15 @@ class ModelRung:
         wishes = {"max_tokens": brief.max_tokens, "temperature": brief.temperature}
         chat = self._chat.bind(**{k: v for k, v in wishes.items() if v is not None})
         try:
-            reply = await chat.ainvoke(list(brief.messages))
-        # a reply that is no chat completion surfaces as one of the latter three
-        except (openai.OpenAIError, OSError, TypeError, ValueError, AttributeError) as error:
+            async with asyncio.timeout(self._timeout_s):  # the client's own is per read
+                reply = await chat.ainvoke(list(brief.messages))
+        # a reply that is no chat completion surfaces as one of the latter four
+        except (
+            openai.OpenAIError, OSError, TypeError, ValueError, AttributeError, LookupError
+        ) as error:  # fmt: skip
             raise LlmUnavailable(f"{self._generator}: {type(error).__name__}") from error
+        if not reply.text.strip():
+            raise LlmUnavailable(f"{self._generator}: an empty reply")
         return Draft(text=reply.text, generator=self._generator, usage=_usage(reply))
 
     async def close(self) -> None:

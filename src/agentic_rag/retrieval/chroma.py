@@ -179,6 +179,8 @@ class EmbeddedStore:
         self._lock = _lock_of(folder)
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chroma")
+        if not folder.is_dir():  # Chroma would make an empty one
+            raise FileNotFoundError(f"{folder} is missing")
         with _named_failure(folder):
             self._client = _open_folder(self._own(folder))
             self._collection = self._client.get_collection("rows", embedding_function=None)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,9 +107,20 @@ class IndexShelf:
         pointer.write_text(name, encoding="utf-8")
         pointer.replace(self.folder / "current")
 
-    def older(self, *, than: str, keep: int) -> list[str]:
-        """Return the names of all versions but the live one `than` and the `keep` newest others."""
-        versions = self.folder / "versions"
-        others = [path for path in versions.iterdir() if path.name != than]
-        others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-        return [path.name for path in others[keep:]]
+    def names(self) -> list[str]:
+        """Return the names of all whole versions, newest first."""
+        made = [path.parent for path in self._versions.glob("[!.]*/manifest.json")]
+        made.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return [path.name for path in made]
+
+    def sweep(self) -> None:
+        """Remove what builds that were cut off have left; only while nobody builds."""
+        for left in (*self._versions.glob(".building-*"), *self.folder.glob("current.*")):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+    @property
+    def _versions(self) -> Path:
+        return self.folder / "versions"

@@ -100,6 +100,7 @@ def ingest(folder: Path, shop: Workshop, progress: Progress | None = None) -> In
         raise BadPack(f"{folder}: there is no such folder")
     shop.shelf.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(shop.shelf.folder / "ingest.lock"):
+        shop.shelf.sweep()
         return _ingest(folder, shop, progress or Silent())
 
 
@@ -203,8 +204,8 @@ def _known_vectors(shop: Workshop) -> dict[str, Vectors]:
 
 def _clear(name: str, shop: Workshop) -> None:
     """Drop old versions; the one before stays, and so does any that a process has open."""
-    older = shop.shelf.older(than=name, keep=_KEPT)
-    old = [each for each in older if not chroma.in_use(shop.shelf.place(each).chroma)]
+    others = [each for each in shop.shelf.names() if each != name]
+    old = [each for each in others[_KEPT:] if not chroma.in_use(shop.shelf.place(each).chroma)]
     for each in old:
         shutil.rmtree(shop.shelf.place(each).folder, ignore_errors=True)
     if shop.server:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from unicodedata import category
 
 from markdown_it import MarkdownIt
 
@@ -41,14 +42,21 @@ def load(path: Path, folder: Path) -> Document | Skipped:
     try:
         content = path.read_bytes()
         text, sections = read(content.decode("utf-8-sig"))
+        f"{doc_id}{text}{sections}".encode()  # JSON and file names can smuggle half a character in
     except UnicodeDecodeError as error:
         return Skipped(doc_id, f"is not UTF-8 text: {error.reason} at byte {error.start}")
+    except UnicodeEncodeError:
+        return Skipped(_printable(doc_id), "cannot be read: a character of it is not Unicode")
     except (OSError, ValueError, RecursionError) as error:
         return Skipped(doc_id, f"cannot be read: {error}")
     if not text.strip():
         return Skipped(doc_id, "is empty")
     digest = hashlib.sha256(content).hexdigest()
     return Document(doc_id=doc_id, text=text, sections=sections, digest=digest)
+
+
+def _printable(name: str) -> str:
+    return name.encode(errors="replace").decode()
 
 
 def read_text(text: str) -> Parts:
@@ -62,11 +70,11 @@ def read_markdown(text: str) -> Parts:
     >>> [(s.slug, s.heading) for s in read_markdown("# Faq\n\n## Sunday?\n\nNo.\n")[1]]
     [('', 'Faq'), ('sunday', 'Faq > Sunday?')]
     """
-    text = text.replace("\r\n", "\n")
-    lines = text.splitlines(keepends=True)
+    text = re.sub("\r\n?", "\n", text)
+    lines = text.split("\n")
     offsets = [0]
     for line in lines:
-        offsets.append(offsets[-1] + len(line))
+        offsets.append(offsets[-1] + len(line) + 1)
     marks = [(offsets[line], level, title) for line, level, title in _headings(text)]
     path: dict[int, str] = {}
     slug, start, sections, used = "", 0, [], _Slugs()
@@ -87,11 +95,8 @@ def _headings(text: str) -> Iterator[tuple[int, int, str]]:
         if here.type == "heading_open" and here.map and here.level == 0:
             level = int(here.tag[1])
             if level <= 3:  # noqa: PLR2004  # H4 and deeper belong to the H3 above
-                yield here.map[0], level, _plain(following.content)
-
-
-def _plain(title: str) -> str:
-    return re.sub(r"\[([^\]]*)\]\([^)]*\)|[*`]", r"\1", title).strip()
+                parts = following.children or ()
+                yield here.map[0], level, "".join(part.content for part in parts).strip()
 
 
 class _Slugs:
@@ -101,10 +106,15 @@ class _Slugs:
         self._seen: dict[str, int] = {}
 
     def make(self, title: str) -> str:
-        slug = re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
-        count = self._seen.get(slug, 0)
-        self._seen[slug] = count + 1
-        return f"{slug}-{count}" if count else slug
+        kept = (c for c in title.strip().lower() if c in "_- " or category(c)[0] in "LMN")
+        plain = "".join(kept).replace(" ", "-")
+        slug, count = plain, self._seen.get(plain, 0)
+        while slug in self._seen:
+            count += 1
+            slug = f"{plain}-{count}"
+        self._seen[plain] = count
+        self._seen[slug] = 0
+        return slug
 
 
 def read_json(text: str) -> Parts:

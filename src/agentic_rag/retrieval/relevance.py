@@ -54,6 +54,8 @@ class RelevanceJudge:
         Raises:
             RetrievalUnavailable: the embedder cannot be used.
         """
+        if not passages:
+            return []
         told = topic_words(question)
         statements = [_statements(passage) for passage in passages]
         asked = [question, *told, *(_without(question, word) for word in told)]

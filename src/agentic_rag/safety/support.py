@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from agentic_rag.language import sentence_spans, stem, terms, words
+from agentic_rag.language import sentence_spans, stem, topic_words, words
 from agentic_rag.safety.numbers import carries_numbers, numbers
 
 ENOUGH = 0.8
@@ -47,17 +47,22 @@ def find_support(sentence: str, text: str, heading: str) -> Support:
     >>> find_support("Scaling takes 90 minutes.", text, "") is NOTHING
     True
     """
-    said = set(terms(sentence))
+    said = set(_content(sentence))
     if not said:
         return NOTHING
-    lent = set(terms(heading))
+    lent = set(_content(heading))
     best = NOTHING
     for start, end in _windows(text, alone=bool(numbers(sentence))):
         span = text[start:end]
-        score = len(said & (set(terms(span)) | lent)) / len(said)
-        if score > best.score and said & set(terms(span)) and _agree(sentence, span, heading):
+        score = len(said & (set(_content(span)) | lent)) / len(said)
+        if score > best.score and said & set(_content(span)) and _agree(sentence, span, heading):
             best = Support(score, start, end)
     return best if best.score >= ENOUGH else NOTHING
+
+
+def _content(text: str) -> list[str]:
+    """Return the stems of the words that a statement is about; "takes" and the like are none."""
+    return [stem(word) for word in topic_words(text)]
 
 
 def _windows(text: str, *, alone: bool) -> list[tuple[int, int]]:
