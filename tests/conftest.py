@@ -1,7 +1,8 @@
 """What every test stands on: no network, a clean environment, and clinics to work with."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,23 +84,32 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S
 
 
 @pytest.fixture(scope="session")
-def clinic_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A DATA_DIR with the shipped clinic's index, made once. Read it, and change nothing in it."""
+def clinic_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The settings of the shipped clinic, with a DATA_DIR for the whole session."""
     data_dir = tmp_path_factory.mktemp("shipped-clinic")
     with pytest.MonkeyPatch.context() as monkeypatch:
         forget_settings(monkeypatch)
         monkeypatch.chdir(data_dir)
-        ingest_folder(read_settings(data_dir=data_dir), None, None)
-    yield data_dir
+        return read_settings(data_dir=data_dir)
 
 
-@pytest.fixture
-async def house(clinic_index: Path, settings: Callable[..., Settings]) -> AsyncIterator[House]:
-    """The shipped clinic, open: no LLM is set, so the documents are quoted."""
-    built = build_house(settings(data_dir=clinic_index))
-    await built.library.open()
+@pytest.fixture(scope="session")
+def clinic_index(clinic_settings: Settings) -> Path:
+    """A DATA_DIR with the shipped clinic's index, made once. Read it, and change nothing in it."""
+    ingest_folder(clinic_settings, None, None)
+    return clinic_settings.data_dir
+
+
+@pytest.fixture(scope="session")
+def house(clinic_settings: Settings, clinic_index: Path) -> Iterator[House]:
+    """The shipped clinic, opened once, because that takes seconds; no LLM is set.
+
+    It belongs to no event loop while no question is under way, so each test may bring its own.
+    """
+    built = build_house(clinic_settings)
+    asyncio.run(built.library.open())
     yield built
-    await built.close()
+    asyncio.run(built.close())
 
 
 _HARBOUR_YAML = """\

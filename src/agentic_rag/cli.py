@@ -17,7 +17,7 @@ from agentic_rag import doctor as checks
 from agentic_rag.agent.ask import ask as ask_agent
 from agentic_rag.bootstrap import House, build_house, ingest_folder
 from agentic_rag.domain import Answer, Outcome, Question, Turn
-from agentic_rag.errors import AgenticRagError, Misconfigured
+from agentic_rag.errors import AgenticRagError, Misconfigured, RetrievalUnavailable
 from agentic_rag.evaluation.golden import evaluate as evaluate_cases
 from agentic_rag.serving.wire import read_question, write_answer, write_hit
 from agentic_rag.settings import Settings, read_settings
@@ -65,7 +65,8 @@ def ask(
         read = read_question(body, where="", settings=settings)
         _show(await ask_agent(read, deps=house.deps), as_json=as_json)
 
-    _in_house(settings, once if question is not None else _converse)
+    # an emergency has its answer without an index
+    _in_house(settings, once if question is not None else _converse, must=False)
 
 
 async def _converse(house: House) -> None:
@@ -189,14 +190,25 @@ def _settings() -> Settings:
     return settings
 
 
-def _in_house(settings: Settings, run: Callable[[House], Coroutine[Any, Any, None]]) -> None:
-    """Open the house, run something in it, close it."""
+async def _open(house: House, *, must: bool) -> None:
+    try:
+        await house.library.open()
+    except RetrievalUnavailable as error:
+        if must:
+            raise
+        err.print(f"[yellow]warning:[/yellow] {escape(str(error))}", highlight=False)
+
+
+def _in_house(
+    settings: Settings, run: Callable[[House], Coroutine[Any, Any, None]], *, must: bool = True
+) -> None:
+    """Open the house, run something in it, close it; `must` it have its index for that?"""
 
     async def opened() -> None:
         house = build_house(settings)
         try:
             with err.status("opening the index"):
-                await house.library.open()
+                await _open(house, must=must)
             await run(house)
         finally:
             await house.close()

@@ -10,8 +10,8 @@ def about(findings: list[Finding], what: str) -> Finding:
     return next(finding for finding in findings if finding.what.startswith(what))
 
 
-async def test_with_nothing_set_all_is_well(settings, clinic_index):
-    findings = await examine(settings(data_dir=clinic_index))
+async def test_with_nothing_set_all_is_well(settings, pack):
+    findings = await examine(settings(clinic_pack=pack.folder))
 
     assert fit(findings)
     assert {finding.state for finding in findings} == {"ok"}
@@ -37,10 +37,10 @@ async def test_a_pack_that_is_wrong_is_a_fault_with_a_remedy(settings, pack):
         ({"api_key": "sk-mine"}, "ok", "answers"),
     ],
 )
-async def test_a_model_server_is_asked_what_it_serves(settings, clinic_index, script, state, found):
+async def test_a_model_server_is_asked_what_it_serves(settings, pack, script, state, found):
     with ScriptedLlm(**script) as llm:
         findings = await examine(
-            settings(data_dir=clinic_index, llm_base_url=llm.base_url, llm_api_key="sk-mine")
+            settings(clinic_pack=pack.folder, llm_base_url=llm.base_url, llm_api_key="sk-mine")
         )
 
     finding = about(findings, "LLM vllm")
@@ -50,11 +50,11 @@ async def test_a_model_server_is_asked_what_it_serves(settings, clinic_index, sc
     assert llm.asked == []
 
 
-async def test_a_model_server_that_is_away_is_no_fault(settings, clinic_index):
+async def test_a_model_server_that_is_away_is_no_fault(settings, pack):
     with ScriptedLlm() as llm:
         address = llm.base_url
 
-    findings = await examine(settings(data_dir=clinic_index, llm_base_url=address))
+    findings = await examine(settings(clinic_pack=pack.folder, llm_base_url=address))
 
     assert about(findings, "LLM vllm").state == "warning"
     assert fit(findings)

@@ -87,18 +87,22 @@ def test_a_field_keeps_its_name():
 
 
 def test_words_come_in_lower_case_with_their_numbers():
-    assert words("Don\u2019t eat at 9:30, Asha!") == ["don't", "eat", "at", "9", "30", "asha"]
+    said = words("Don\u2019t eat at 9:30, Asha!")
+
+    assert list(said) == ["don't", "eat", "at", "9", "30", "asha"]
 
 
 def test_words_of_one_stem_are_the_same_term():
-    assert terms("cleaning cleaned cleans") == ["clean"] * 3
+    assert list(terms("cleaning cleaned cleans")) == ["clean"] * 3
     assert stem("Fillings") == stem("filling")
 
 
 def test_words_without_a_topic_are_no_topic_words():
-    assert topic_words("Hi, could you please tell me what a filling costs?") == ["filling", "costs"]
-    assert topic_words("What should I do?") == []
+    asked = "Hi, could you please tell me what a filling costs?"
+
+    assert list(topic_words(asked)) == ["filling", "costs"]
+    assert list(topic_words("What should I do?")) == []
 
 
 def test_a_topic_word_is_told_once():
-    assert topic_words("crown, Crown or CROWN") == ["crown"]
+    assert list(topic_words("crown, Crown or CROWN")) == ["crown"]

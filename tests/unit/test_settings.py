@@ -28,7 +28,8 @@ def example_names() -> list[str]:
 def test_with_nothing_set_everything_is_embedded():
     read = read_settings()
 
-    assert (read.llm_base_url, read.openai_api_key, read.ollama_base_url) == ("", "", "")
+    assert (read.llm_base_url, read.ollama_base_url) == ("", "")
+    assert read.openai_api_key.get_secret_value() == ""
     assert read.chroma_host == ""
     assert read.clinic_pack is None
     assert read.data_dir == Path(".agentic-rag")

@@ -154,7 +154,9 @@ def _hits(found: Any) -> Hits:  # noqa: ANN401  # Chroma's TypedDict promises le
 
 
 def _lock_of(folder: Path) -> FileLock:
-    return FileLock(folder.with_suffix(".lock"), blocking=False, is_singleton=False)
+    # opened on one thread, closed on another
+    lock = folder.with_suffix(".lock")
+    return FileLock(lock, blocking=False, is_singleton=False, thread_local=False)
 
 
 def in_use(folder: Path) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from filelock import FileLock
 
 from agentic_rag.domain import Passage
-from agentic_rag.errors import BadPack
+from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.retrieval import chroma
 from agentic_rag.retrieval.chunking import chunk, passage_id
 from agentic_rag.retrieval.documents import Document
@@ -94,14 +94,20 @@ def ingest(folder: Path, shop: Workshop, progress: Progress | None = None) -> In
 
     Raises:
         BadPack: the folder does not exist or holds no readable document.
-        RetrievalUnavailable: the embedder or the Chroma server is away.
+        RetrievalUnavailable: the embedder or the Chroma server is away, or DATA_DIR cannot be
+            written.
     """
     if not folder.is_dir():
         raise BadPack(f"{folder}: there is no such folder")
-    shop.shelf.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(shop.shelf.folder / "ingest.lock"):
-        shop.shelf.sweep()
-        return _ingest(folder, shop, progress or Silent())
+    try:
+        shop.shelf.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(shop.shelf.folder / "ingest.lock"):
+            shop.shelf.sweep()
+            return _ingest(folder, shop, progress or Silent())
+    except OSError as error:
+        raise RetrievalUnavailable(
+            f"DATA_DIR {shop.shelf.folder.parent}: {error.strerror or error}"
+        ) from error
 
 
 def _ingest(folder: Path, shop: Workshop, progress: Progress) -> IngestReport:

@@ -68,8 +68,12 @@ class Library:
         """Begin to open the index; return at once."""
         self._opening = asyncio.create_task(self._open_with_patience())
 
-    async def open(self) -> None:
+    async def open(self, *, settle: bool = False) -> None:
         """Open the index now, building it first where there is none.
+
+        Args:
+            settle: do what `on_open` does before the index is said to be ready; a server wants
+                that, who asks once does not.
 
         Raises:
             RetrievalUnavailable: the index, the embedder or the Chroma server cannot be used.
@@ -86,7 +90,12 @@ class Library:
             raise RetrievalUnavailable(
                 f"the index in {version.folder} is damaged; remove it and run `agentic-rag ingest`"
             ) from error
-        await self._on_open(index.passages)
+        try:
+            if settle:
+                await self._on_open(index.passages)
+        except BaseException:  # cancelled, too
+            await index.store.close()
+            raise
         self._open = index
         self.reason = ""
         logger.info("index open version=%s passages=%d", self._open.name, len(self._open.passages))
@@ -99,6 +108,7 @@ class Library:
         """Close what is open."""
         if self._opening:
             self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
         if self._open:
             await self._open.store.close()
             self._open = None
@@ -184,7 +194,7 @@ class Library:
     async def _open_with_patience(self) -> None:
         for attempt in count():  # for as long as we live: what is away may come back
             try:
-                await self.open()
+                await self.open(settle=True)
             except (AgenticRagError, OSError) as error:
                 self.reason = str(error)
                 logger.warning("the index cannot be opened: %s", error, exc_info=error.__cause__)

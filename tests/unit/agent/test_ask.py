@@ -1,6 +1,7 @@
 """Asking: whatever is broken, a question ends in an honest answer."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from tests.fakes import ScriptedLlm
@@ -186,17 +187,16 @@ async def test_many_are_answered_at_once_each_its_own(house):
     assert [answer.text for answer in answers] == [answer.text for answer in alone] * 4
 
 
-async def test_an_llm_writes_and_what_nothing_carries_is_dropped(clinic_index, settings):
+async def test_an_llm_writes_and_what_nothing_carries_is_dropped(house, settings):
     reply = (
         "Root canal treatment costs INR 6,000 to 9,500. [1]\n"
         "It costs INR 2,000 on Mondays. [1]\n"
         "Source: my-own-head.md#x"
     )
     with ScriptedLlm(reply=reply, usage=(321, 45)) as llm:
-        house = build_house(settings(data_dir=clinic_index, llm_base_url=llm.base_url))
-        await house.library.open()
-        answer = await ask(RCT, deps=house.deps)
-        await house.close()
+        other = build_house(settings(llm_base_url=llm.base_url))
+        answer = await ask(RCT, deps=replace(house.deps, ladder=other.deps.ladder))
+        await other.close()
 
     assert answer.generator == "vllm/llm-server"
     assert answer.degraded is None
@@ -207,12 +207,11 @@ async def test_an_llm_writes_and_what_nothing_carries_is_dropped(clinic_index, s
     assert len(llm.asked) == 1
 
 
-async def test_an_llm_that_makes_everything_up_is_replaced_by_the_documents(clinic_index, settings):
+async def test_an_llm_that_makes_everything_up_is_replaced_by_the_documents(house, settings):
     with ScriptedLlm(reply="It costs INR 50. Trust me.", usage=(100, 9)) as llm:
-        house = build_house(settings(data_dir=clinic_index, llm_base_url=llm.base_url))
-        await house.library.open()
-        answer = await ask(RCT, deps=house.deps)
-        await house.close()
+        other = build_house(settings(llm_base_url=llm.base_url))
+        answer = await ask(RCT, deps=replace(house.deps, ladder=other.deps.ladder))
+        await other.close()
 
     assert (answer.generator, answer.degraded) == ("extractive", Degraded.LLM_REJECTED)
     assert "INR 6,000 to 9,500" in answer.text

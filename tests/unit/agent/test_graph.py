@@ -119,12 +119,28 @@ async def test_a_search_that_finds_nothing_ends(make_deps, attempts, passages):
     assert len(shelf.asked) == attempts
 
 
-async def test_a_search_that_cannot_be_made_is_not_tried_again(make_deps):
-    shelf = Shelf(error=RetrievalUnavailable("away"))
+@pytest.mark.parametrize("away", ["the index", "the judge"])
+async def test_a_search_that_cannot_be_made_or_judged_is_not_tried_again(make_deps, away):
+    error = RetrievalUnavailable("away")
+    shelf = Shelf([make_passage("Rest.")], error=error if away == "the index" else None)
+    judge = Scores(error=error if away == "the judge" else None)
 
-    await ask(Question(text="How long?"), deps=make_deps(retriever=shelf))
+    await ask(Question(text="How long?"), deps=make_deps(retriever=shelf, judge=judge))
 
     assert len(shelf.asked) == 1
+
+
+async def test_what_answers_at_the_last_attempt_is_still_used(make_deps):
+    class Slow(Shelf):
+        async def search(self, queries, *, k):
+            await super().search(queries, k=k)
+            return self.passages if len(self.asked) == 2 else []
+
+    shelf = Slow([make_passage("Scaling takes 40 minutes.")])
+
+    answer = await ask(Question(text="How long is scaling?"), deps=make_deps(retriever=shelf))
+
+    assert answer.outcome is Outcome.ANSWERED
 
 
 async def test_an_emergency_touches_no_other_part(make_deps):

@@ -76,12 +76,23 @@ def test_a_version_that_is_not_whole_is_not_live(shelf, name):
     assert shelf.current() is None
 
 
-def test_the_newest_versions_beside_the_live_one_are_kept(shelf):
-    for age, name in enumerate(["v5", "v4", "v3", "v2", "v1"]):
+def test_whole_versions_are_named_newest_first_and_half_made_ones_not_at_all(shelf):
+    for age, name in enumerate(["v3", "v2", "v1", ".building-x", "half"]):
         folder = shelf.place(name).folder
         folder.mkdir()
+        if name != "half":
+            (folder / "manifest.json").write_text("{}")
         os.utime(folder, (1_000_000 - age, 1_000_000 - age))
 
-    assert shelf.older(than="v5", keep=1) == ["v3", "v2", "v1"]
-    assert shelf.older(than="v3", keep=1) == ["v4", "v2", "v1"]
-    assert shelf.older(than="v5", keep=9) == []
+    assert shelf.names() == ["v3", "v2", "v1"]
+
+
+def test_what_builds_that_were_cut_off_left_is_swept_away(shelf):
+    (shelf.place(".building-x").folder / "v9").mkdir(parents=True)
+    (shelf.folder / "current.4711").write_text("v9")
+    shelf.place("v1").folder.mkdir()
+
+    shelf.sweep()
+
+    assert [path.name for path in (shelf.folder / "versions").iterdir()] == ["v1"]
+    assert not list(shelf.folder.glob("current.*"))

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes import WordEmbedder
 
 from agentic_rag.errors import BadPack, RetrievalUnavailable
-from agentic_rag.retrieval.chroma import ServerAddress
+from agentic_rag.retrieval.chroma import ServerAddress, in_use
 from agentic_rag.retrieval.ingest import Workshop, ingest
 from agentic_rag.retrieval.library import Library
 
@@ -255,6 +255,51 @@ async def test_it_keeps_trying_where_the_index_is_damaged(folder, shop):
 
     assert await library.ready()
     await library.close()
+
+
+async def test_closing_lets_the_index_go(folder, shop):
+    ingest(folder, shop)
+    library = library_of(shop)
+    await library.open()
+    held = in_use(shop.shelf.current().chroma)
+
+    await library.close()
+
+    assert held
+    assert not in_use(shop.shelf.current().chroma)
+
+
+@pytest.mark.parametrize("error", [RetrievalUnavailable("no weights"), ValueError("odd")])
+async def test_an_index_whose_opening_fails_late_is_let_go(folder, shop, error):
+    async def fail(passages):
+        raise error
+
+    ingest(folder, shop)
+    library = Library(shop, noisy_sources=(), make=lambda: None, on_open=fail)
+
+    with pytest.raises(type(error)):
+        await library.open()
+    held = in_use(shop.shelf.current().chroma)
+    await library.close()
+
+    assert not held
+
+
+async def test_closing_while_it_opens_lets_the_index_go(folder, shop):
+    async def warm(passages):
+        warming.set()
+        await asyncio.sleep(60)
+
+    ingest(folder, shop)
+    warming = asyncio.Event()
+    library = Library(shop, noisy_sources=(), make=lambda: None, on_open=warm)
+    await library.start()
+    await warming.wait()
+
+    await library.close()
+    await asyncio.sleep(0)
+
+    assert not in_use(shop.shelf.current().chroma)
 
 
 async def test_closing_ends_the_trying(shop):
