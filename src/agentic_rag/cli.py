@@ -16,7 +16,7 @@ from rich.table import Table
 from agentic_rag import doctor as checks
 from agentic_rag.agent.ask import ask as ask_agent
 from agentic_rag.bootstrap import House, build_house, ingest_folder
-from agentic_rag.domain import Answer, Outcome, Question, Turn
+from agentic_rag.domain import Answer, Degraded, Outcome, Question, Turn
 from agentic_rag.errors import AgenticRagError, Misconfigured, RetrievalUnavailable
 from agentic_rag.evaluation.golden import evaluate as evaluate_cases
 from agentic_rag.serving.wire import read_question, write_answer, write_hit
@@ -63,7 +63,10 @@ def ask(
     async def once(house: House) -> None:
         body = {"question": question, "k": k, "debug": debug}
         read = read_question(body, where="", settings=settings)
-        _show(await ask_agent(read, deps=house.deps), as_json=as_json)
+        answer = await ask_agent(read, deps=house.deps)
+        _show(answer, as_json=as_json)
+        if answer.degraded is Degraded.RETRIEVAL_UNAVAILABLE:
+            raise typer.Exit(1)
 
     # an emergency has its answer without an index
     _in_house(settings, once if question is not None else _converse, must=False)
@@ -196,7 +199,8 @@ async def _open(house: House, *, must: bool) -> None:
     except RetrievalUnavailable as error:
         if must:
             raise
-        err.print(f"[yellow]warning:[/yellow] {escape(str(error))}", highlight=False)
+        warning = f"[yellow]warning:[/yellow] {escape(str(error))}"
+        err.print(warning, highlight=False, soft_wrap=True)
 
 
 def _in_house(

@@ -233,7 +233,6 @@ def bad_starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "runtime, bad pack": (RUNTIME, {"CLINIC_PACK": currency}),
         "runtime, bad setting": (RUNTIME, secret),
         "serve, bad pack": (COMMAND, {"CLINIC_PACK": currency}),
-        "serve, bad setting": (COMMAND, secret),
     }
 
     def run(module: Sequence[str], settings: dict[str, str]) -> Ended:
@@ -261,7 +260,6 @@ def bad_starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         ("runtime, bad pack", ["clinic.yaml", "currency"]),
         ("runtime, bad setting", ["LLM_TIMEOUT_S"]),
         ("serve, bad pack", ["clinic.yaml", "currency"]),
-        ("serve, bad setting", ["LLM_TIMEOUT_S"]),
     ],
 )
 def test_a_start_that_cannot_be_says_in_one_line_what_to_mend(

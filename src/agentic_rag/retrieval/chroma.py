@@ -94,23 +94,24 @@ def build_collection(
     """
     with _named_failure(address):
         client = address.client()
+        if count_rows(address, name) == len(doc_ids):
+            return
         if name in {collection.name for collection in client.list_collections()}:
-            if client.get_collection(name, embedding_function=None).count() == len(doc_ids):
-                return
             client.delete_collection(name)
         _fill(client, name, vectors, doc_ids, progress)
 
 
-def drop_collections(address: ServerAddress, names: Sequence[str]) -> None:
-    """Remove the collections of those names where they exist.
+def count_rows(address: ServerAddress, name: str) -> int:
+    """Return how many rows a collection on a Chroma server has; 0 where there is none.
 
     Raises:
         RetrievalUnavailable: the server does not answer.
     """
     with _named_failure(address):
         client = address.client()
-        for name in {collection.name for collection in client.list_collections()} & set(names):
-            client.delete_collection(name)
+        if name not in {collection.name for collection in client.list_collections()}:
+            return 0
+        return client.get_collection(name, embedding_function=None).count()
 
 
 def _fill(

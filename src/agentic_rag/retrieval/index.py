@@ -92,7 +92,7 @@ class IndexShelf:
         """Return the live version, or None before the first ingest."""
         try:
             name = (self.folder / "current").read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         version = IndexVersion(self.folder / "versions" / name)
         return version if (version.folder / "manifest.json").exists() else None

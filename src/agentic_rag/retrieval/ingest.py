@@ -117,7 +117,7 @@ def _ingest(folder: Path, shop: Workshop, progress: Progress) -> IngestReport:
     digests = {document.doc_id: document.digest for document in documents}
     name = version_of(digests, shop.embedder.fingerprint, shop.store)
     live = shop.shelf.current()
-    changed = live is None or live.folder.name != name
+    changed = live is None or live.folder.name != name or not _is_held(live, shop)
     if live is None or changed:
         embedded = _build(name, documents, skipped, shop, progress)
     manifest = shop.shelf.place(name).manifest()
@@ -129,6 +129,14 @@ def _ingest(folder: Path, shop: Workshop, progress: Progress) -> IngestReport:
         embedded=embedded if changed else 0,
         skipped=tuple(skipped),
     )
+
+
+def _is_held(live: IndexVersion, shop: Workshop) -> bool:
+    """Tell whether the Chroma server, where there is one, still has what was given to it."""
+    if shop.server is None:
+        return True
+    name = collection_name(shop.collection, live.folder.name)
+    return chroma.count_rows(shop.server, name) == live.manifest().passages
 
 
 def _read_all(folder: Path, progress: Progress) -> tuple[list[Document], list[Skipped]]:
@@ -209,10 +217,11 @@ def _known_vectors(shop: Workshop) -> dict[str, Vectors]:
 
 
 def _clear(name: str, shop: Workshop) -> None:
-    """Drop old versions; the one before stays, and so does any that a process has open."""
+    """Drop old versions; the one before stays, and so does any that a process has open.
+
+    Collections on a Chroma server stay: a replica elsewhere may be reading them.
+    """
     others = [each for each in shop.shelf.names() if each != name]
     old = [each for each in others[_KEPT:] if not chroma.in_use(shop.shelf.place(each).chroma)]
     for each in old:
         shutil.rmtree(shop.shelf.place(each).folder, ignore_errors=True)
-    if shop.server:
-        chroma.drop_collections(shop.server, [collection_name(shop.collection, o) for o in old])

@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import logging
+import socket
+import sys
 import warnings
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,7 +20,7 @@ from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from agentic_rag.agent.ask import ask
 from agentic_rag.bootstrap import House, build_house
 from agentic_rag.domain import Answer, Question
-from agentic_rag.errors import BadQuestion
+from agentic_rag.errors import BadQuestion, BadSettings, Misconfigured
 from agentic_rag.serving import errors, probes, v2
 from agentic_rag.serving.middleware import Threshold
 from agentic_rag.serving.wire import read_v1, write_answer
@@ -36,11 +38,20 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
     def __init__(self, name: str, house: House) -> None:
         super().__init__(name)
         self._house = house
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.ready = True  # registered at once: an emergency is answered while the index opens
 
     async def healthy(self) -> bool:
         """Tell whether questions would be answered from the documents."""
         return bool(self.ready) and await self._house.library.ready()
+
+    async def drained(self) -> None:
+        """Wait until nothing is being answered, as long as the grace period lasts."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await self._idle.wait()
 
     def load(self) -> bool:
         """Do nothing: kserve calls this on every request to a model that is not healthy."""
@@ -78,7 +89,14 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
             raise errors.Failed from None
 
     async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
-        return await asyncio.gather(*(ask(q, deps=self._house.deps) for q in questions))
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            return await asyncio.gather(*(ask(q, deps=self._house.deps) for q in questions))
+        finally:
+            self._in_flight -= 1
+            if self._in_flight == 0:
+                self._idle.set()
 
 
 class TruthfulDataPlane(DataPlane):  # type: ignore[misc]
@@ -115,7 +133,7 @@ class ClosedRepository(ModelRepositoryExtension):  # type: ignore[misc]
         raise errors.Closed
 
 
-def build_server(flags: argparse.Namespace, house: House) -> ModelServer:
+def build_server(flags: argparse.Namespace, predictor: RagPredictor, house: House) -> ModelServer:
     """Furnish kserve's app and return its server, not yet started."""
     server = ModelServer(
         http_port=flags.http_port,
@@ -133,17 +151,18 @@ def build_server(flags: argparse.Namespace, house: House) -> ModelServer:
     )
     server.dataplane = TruthfulDataPlane(model_registry=server.registered_models)
     server.model_repository_extension = ClosedRepository(server.registered_models)
-    furnish(app, house)
+    furnish(app, predictor, house)
     return server
 
 
-def furnish(app: FastAPI, house: House) -> None:
+def furnish(app: FastAPI, predictor: RagPredictor, house: House) -> None:
     """Add to kserve's app what is ours: the errors, the request's id, the probes, the opening."""
 
     @asynccontextmanager
     async def opened(_app: FastAPI) -> AsyncIterator[None]:
         await house.library.start()
         yield
+        await predictor.drained()  # uvicorn has waited for its own requests; gRPC's come to the end
         await house.close()
 
     app.router.lifespan_context = opened
@@ -159,6 +178,25 @@ def read_flags(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return own.parse_args(argv)
 
 
+def check_ports(flags: argparse.Namespace) -> None:
+    """Refuse a taken port; gRPC would share it in silence.
+
+    Raises:
+        BadSettings: names the flag and the port.
+    """
+    wanted = {"http_port": flags.http_port}
+    if flags.enable_grpc:
+        wanted["grpc_port"] = flags.grpc_port
+    for flag, port in wanted.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("0.0.0.0", port))  # where kserve will listen
+                probe.listen()
+            except OSError as error:
+                raise BadSettings(f"--{flag} {port}: {error.strerror}") from error
+
+
 def serve(settings: Settings, argv: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM; what is in flight then is finished, within 30 s.
 
@@ -170,17 +208,23 @@ def serve(settings: Settings, argv: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     set_up_logging(settings.log_format, settings.log_level)
     house = build_house(settings)
-    server = build_server(flags, house)
+    check_ports(flags)
+    predictor = RagPredictor(flags.model_name, house)
+    server = build_server(flags, predictor, house)
     set_up_logging(settings.log_format, settings.log_level)  # kserve has set up its own
     logger.info(
         "serving model=%s http=%d grpc=%d", flags.model_name, flags.http_port, flags.grpc_port
     )
-    server.start([RagPredictor(flags.model_name, house)])
+    server.start([predictor])
 
 
 def main() -> None:
     """Run the server from the command line."""
-    serve(get_settings())
+    try:
+        serve(get_settings())
+    except Misconfigured as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -278,7 +278,7 @@ async def test_an_index_whose_opening_fails_late_is_let_go(folder, shop, error):
     library = Library(shop, noisy_sources=(), make=lambda: None, on_open=fail)
 
     with pytest.raises(type(error)):
-        await library.open()
+        await library.open(settle=True)
     held = in_use(shop.shelf.current().chroma)
     await library.close()
 
