@@ -64,7 +64,9 @@ async def _look_at_library(house: House) -> Finding:
     try:
         await house.library.open()
     except AgenticRagError as error:
-        remedy = "start the Chroma server, or see the message"
+        data = "make DATA_DIR a folder that can be written"
+        chroma = "start the Chroma server, or see the message"
+        remedy = data if "DATA_DIR" in str(error) else chroma
         return Finding("fault", "index", str(error), remedy)
     except OSError as error:
         remedy = "make DATA_DIR a folder that can be written"

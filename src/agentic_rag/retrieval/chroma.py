@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.embedder import Vectors
 
 _BATCH = 2000  # rows in one upsert; Chroma takes 5461
+_READ_AT = "read_at"  # in a collection's metadata: when a replica last said that it reads it
+_LEASE_S = 24 * 3600
 _CONFIGURATION: Any = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}}
 
 Hits = list[tuple[int, float]]
@@ -112,6 +115,20 @@ def count_rows(address: ServerAddress, name: str) -> int:
         if name not in {collection.name for collection in client.list_collections()}:
             return 0
         return client.get_collection(name, embedding_function=None).count()
+
+
+def drop_collections(address: ServerAddress, names: Sequence[str]) -> None:
+    """Remove the collections of those names, but for any that somebody read within a day.
+
+    Raises:
+        RetrievalUnavailable: the server does not answer.
+    """
+    with _named_failure(address):
+        client = address.client()
+        for collection in client.list_collections():
+            read_at = (collection.metadata or {}).get(_READ_AT, 0)
+            if collection.name in names and time.time() - float(str(read_at)) > _LEASE_S:
+                client.delete_collection(collection.name)
 
 
 def _fill(
@@ -226,6 +243,7 @@ class ServerStore:
         self._name = collection
         self._client: AsyncClientAPI | None = None
         self._collection: Any = None
+        self._claimed_at = 0.0
 
     async def connect(self) -> None:
         """Find the collection.
@@ -241,6 +259,7 @@ class ServerStore:
                 self._collection = await self._client.get_collection(
                     self._name, embedding_function=None
                 )
+                await self._claim()
 
     async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
         """See `VectorStore`."""
@@ -254,6 +273,8 @@ class ServerStore:
             with _named_failure(self._address):
                 async with asyncio.timeout(self._address.timeout_s):
                     await self._collection.count()
+                    if time.time() - self._claimed_at > _LEASE_S / 4:
+                        await self._claim()
         except RetrievalUnavailable:
             return False
         return True
@@ -261,3 +282,8 @@ class ServerStore:
     async def close(self) -> None:
         """See `VectorStore`."""
         self._client = self._collection = None
+
+    async def _claim(self) -> None:
+        """Tell other replicas, which share the server, that this collection is being read."""
+        self._claimed_at = time.time()
+        await self._collection.modify(metadata={_READ_AT: int(self._claimed_at)})

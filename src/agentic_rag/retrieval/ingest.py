@@ -219,9 +219,11 @@ def _known_vectors(shop: Workshop) -> dict[str, Vectors]:
 def _clear(name: str, shop: Workshop) -> None:
     """Drop old versions; the one before stays, and so does any that a process has open.
 
-    Collections on a Chroma server stay: a replica elsewhere may be reading them.
+    A collection on a Chroma server stays while a replica anywhere reads it.
     """
     others = [each for each in shop.shelf.names() if each != name]
     old = [each for each in others[_KEPT:] if not chroma.in_use(shop.shelf.place(each).chroma)]
     for each in old:
         shutil.rmtree(shop.shelf.place(each).folder, ignore_errors=True)
+    if shop.server:
+        chroma.drop_collections(shop.server, [collection_name(shop.collection, o) for o in old])
