@@ -90,7 +90,8 @@ def build_collection(
     """Write a collection on a Chroma server.
 
     A whole one of the same name is left as it is, for the name tells what is in it and another
-    replica may be reading it; a half-written one is replaced.
+    replica may be reading it; a half-written one is filled up, by several replicas at once if
+    need be: the same row has the same id and the same vector for each.
 
     Raises:
         RetrievalUnavailable: the server does not answer.
@@ -99,8 +100,6 @@ def build_collection(
         client = address.client()
         if count_rows(address, name) == len(doc_ids):
             return
-        if name in {collection.name for collection in client.list_collections()}:
-            client.delete_collection(name)
         _fill(client, name, vectors, doc_ids, progress)
 
 
@@ -138,12 +137,12 @@ def _fill(
     doc_ids: Sequence[str],
     progress: Callable[[int], None],
 ) -> None:
-    collection = client.create_collection(
+    collection = client.get_or_create_collection(
         name, embedding_function=None, configuration=_CONFIGURATION
     )
     for at in range(0, len(doc_ids), _BATCH):
         rows = range(at, min(at + _BATCH, len(doc_ids)))
-        collection.add(
+        collection.upsert(
             ids=[str(row) for row in rows],
             embeddings=vectors[at : at + _BATCH],
             metadatas=[{"doc_id": doc_ids[row]} for row in rows],

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from grpc import StatusCode
 from grpc_interceptor.exceptions import GrpcException
 from kserve.errors import InvalidInput, ModelNotFound
+from starlette.exceptions import HTTPException
 
 from agentic_rag.errors import BadQuestion
 
@@ -41,7 +42,13 @@ class Closed(GrpcException):  # type: ignore[misc]
 
 
 def _reply(status: HTTPStatus, text: str, **extra: object) -> JSONResponse:
-    return JSONResponse(status_code=status, content={"error": text, **extra})
+    content = {"error": _unbroken(text)} | {k: _unbroken(str(v)) for k, v in extra.items()}
+    return JSONResponse(status_code=status, content=content)
+
+
+def _unbroken(text: str) -> str:
+    """Escape half characters, which no response can carry."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -61,6 +68,16 @@ async def _not_found(_request: Request, error: Exception) -> JSONResponse:
     return _reply(HTTPStatus.NOT_FOUND, str(error))
 
 
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    """Give what the framework refuses our own form: no such route, method or readable body."""
+    if not isinstance(error, HTTPException):
+        return await _failed(_request, error)
+    extra = {"field": "body"} if error.status_code == HTTPStatus.BAD_REQUEST else {}
+    reply = _reply(HTTPStatus(error.status_code), str(error.detail), **extra)
+    reply.headers.update(error.headers or {})
+    return reply
+
+
 async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     """Name the field of a body that kserve's own models refuse, without its value."""
     faults = error.errors() if isinstance(error, RequestValidationError) else []
@@ -75,6 +92,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     Closed: _closed,
     ModelNotFound: _not_found,
     RequestValidationError: _malformed,
+    HTTPException: _http,
 }
 
 

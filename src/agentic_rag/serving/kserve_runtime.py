@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import socket
+import struct
 import sys
 import warnings
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from kserve import InferRequest, InferResponse, Model, ModelServer
-from kserve.errors import InvalidInput
+from kserve.errors import InferenceError, InvalidInput
 from kserve.model_server import app, parser
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
@@ -30,6 +31,12 @@ from agentic_rag.telemetry import clean_request_id, new_request_id, request_id, 
 logger = logging.getLogger(__name__)
 
 GRACE_S = 30
+
+_UNREADABLE = (
+    ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, struct.error,
+    InferenceError,
+)  # fmt: skip
+"""What kserve's reading of a malformed request ends in."""
 
 
 class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
@@ -117,7 +124,7 @@ class TruthfulDataPlane(DataPlane):  # type: ignore[misc]
             return super().decode(body, headers, *args, **kwargs)
         except InvalidInput as error:
             raise errors.Refused(BadQuestion("body", str(error))) from None
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        except _UNREADABLE:
             raise errors.Refused(BadQuestion("body", "cannot be read as a v2 request")) from None
 
 

@@ -115,6 +115,7 @@ def read_v1(payload: object, *, settings: Settings) -> list[Question]:
     if parameters is not None and not isinstance(parameters, Mapping):
         raise BadQuestion("parameters", f"expected an object, found {_kind(parameters)}")
     check_count("instances", len(instances), settings)
+    check_wishes(parameters or {}, where="parameters")
     return [
         read_question(
             _with_wishes(instance, parameters or {}), where=f"instances[{at}]", settings=settings
@@ -131,6 +132,18 @@ def check_count(field: str, count: int, settings: Settings) -> None:
     """
     if not 1 <= count <= settings.max_instances:
         raise BadQuestion(field, f"expected 1 to {settings.max_instances} questions, found {count}")
+
+
+def check_wishes(wishes: Mapping[str, object], *, where: str) -> None:
+    """Refuse wishes that hold for all questions, by the name they were given under.
+
+    Raises:
+        BadQuestion: names the field and what was expected.
+    """
+    try:
+        WishesBody.model_validate(wishes)
+    except ValidationError as error:
+        raise _bad_question(error, where) from None
 
 
 def _with_wishes(instance: object, wishes: Mapping[str, object]) -> object:
