@@ -50,7 +50,7 @@ def printed(notebook: NotebookNode) -> str:
 async def test_the_tour_answers_with_proof_declines_and_sees_an_emergency(run):
     said = await run(FOLDER / "01-ask-the-agent.ipynb")
 
-    assert "INR 6,000 to 9,500 [1]\nSource: treatments.json#TX-RCT-01" in said
+    assert "INR 6,000 to 9,500 [1]\n" in said
     assert "»Duration: 40 minutes«" in said
     assert "declined by rules, sources: []" in said
     assert "Call +91-99-9999-9999 now" in said
