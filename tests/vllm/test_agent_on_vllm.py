@@ -39,7 +39,7 @@ async def test_nonsense_of_a_model_gives_way_to_the_documents(settings):
     assert answer.generator == "extractive"
     assert answer.degraded is Degraded.LLM_REJECTED
     assert "6,000" in answer.text
-    assert answer.sources == ("treatments.json#TX-RCT-01",)
+    assert answer.sources[0] == "treatments.json#TX-RCT-01"
 
 
 async def test_the_tokens_that_vllm_counted_are_told(settings, vllm_server):
