@@ -58,6 +58,7 @@ class Passage:
     Attributes:
         label: `doc_id#section`, or the doc_id alone: what a citation shows.
         heading: the headings above the part, outermost first, joined by " > ".
+        part: which part of its section it is, from 0, where a section is longer than a passage.
         score: how well it fits a question, 0 to 1; comparable between questions.
     """
 
@@ -68,6 +69,7 @@ class Passage:
     text: str
     start: int
     end: int
+    part: int = 0
     score: float = 0.0
 
 

@@ -2,13 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from agentic_rag.domain import Passage
+from agentic_rag.language import statement_spans
 from agentic_rag.retrieval.documents import Document, Section, label_of
 
 MAX_CHARS = 900
 """What all-MiniLM-L6-v2 reads: 256 word pieces of about 4 characters, less a heading."""
+
+_LEAD_CHARS = 150
 
 _BREAKS = (
     re.compile(r"\n\s*\n"),
@@ -29,16 +33,57 @@ def chunk(document: Document) -> list[Passage]:
             text=document.text[start:end],
             start=start,
             end=end,
+            part=part,
         )
         for section in document.sections
-        for start, end in _pieces(document.text, section)
+        for part, (start, end) in enumerate(_pieces(document.text, section))
     ]
 
 
-def passage_id(passage: Passage) -> str:
-    """Name a passage by what it holds and where, so that the next index knows it again."""
-    identity = "\x1f".join((passage.label, passage.heading, str(passage.start), passage.text))
-    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+def embedding_texts(passages: Sequence[Passage]) -> list[str]:
+    """Return what is embedded of each passage: its headings, then its text.
+
+    A later part of a section has the section's first sentence in front, else nothing tells what
+    its "it" is.
+    """
+    texts = []
+    lead = ""
+    for passage in passages:
+        if passage.part == 0:
+            lead = _lead(passage.text)
+        before = (passage.heading, lead if passage.part else "")
+        texts.append("\n".join((*filter(None, before), passage.text)))
+    return texts
+
+
+def section_texts(passages: Sequence[Passage]) -> list[str]:
+    """Return each section whole, under its headings: what the lexical half indexes."""
+    sections: list[list[str]] = []
+    for passage in passages:
+        if passage.part == 0:
+            sections.append([passage.heading] if passage.heading else [])
+        sections[-1].append(passage.text)
+    return ["\n".join(parts) for parts in sections]
+
+
+def vector_ids(passages: Sequence[Passage], texts: Sequence[str]) -> list[str]:
+    """Name each passage's vector by its document and embedded text, wherever that stands.
+
+    The next index knows an unchanged passage by it, although a line before it has grown.
+    """
+    seen: Counter[str] = Counter()
+    ids = []
+    for passage, text in zip(passages, texts, strict=True):
+        identity = f"{passage.doc_id}\x1f{text}".encode()
+        digest = hashlib.blake2b(identity, digest_size=16).hexdigest()
+        ids.append(f"{digest}-{seen[digest]}" if seen[digest] else digest)
+        seen[digest] += 1
+    return ids
+
+
+def _lead(text: str) -> str:
+    first = next(iter(statement_spans(text)), (0, 0))
+    return text[first[0] : min(first[1], first[0] + _LEAD_CHARS)]
 
 
 def _pieces(text: str, section: Section) -> Iterator[tuple[int, int]]:

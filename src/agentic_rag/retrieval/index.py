@@ -13,7 +13,7 @@ import orjson
 from agentic_rag.domain import Passage
 from agentic_rag.retrieval.embedder import Vectors
 
-FORMAT = 1
+FORMAT = 2
 """Raised when chunking or the layout changes, so that an old index is built anew."""
 
 

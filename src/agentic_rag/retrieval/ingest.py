@@ -13,7 +13,7 @@ from filelock import FileLock
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.retrieval import chroma
-from agentic_rag.retrieval.chunking import chunk, passage_id
+from agentic_rag.retrieval.chunking import chunk, embedding_texts, section_texts, vector_ids
 from agentic_rag.retrieval.documents import Document
 from agentic_rag.retrieval.embedder import Embedder, Vectors
 from agentic_rag.retrieval.index import FORMAT, IndexShelf, IndexVersion, Manifest, version_of
@@ -74,11 +74,6 @@ class Workshop:
     def store(self) -> str:
         """Where vectors go: "folder" or "server"."""
         return "server" if self.server else "folder"
-
-
-def embedding_text(passage: Passage) -> str:
-    """Return what is embedded and indexed of a passage: its headings, then its text."""
-    return f"{passage.heading}\n{passage.text}" if passage.heading else passage.text
 
 
 def collection_name(stem: str, version: str) -> str:
@@ -185,7 +180,7 @@ def _build(
             chroma.build_collection(shop.server, collection, vectors, doc_ids, advance)
         else:
             chroma.build_folder(version.chroma, vectors, doc_ids, advance)
-        LexicalIndex.build([embedding_text(p) for p in passages]).save(version.lexical)
+        LexicalIndex.build(section_texts(passages)).save(version.lexical)
         version.write(manifest, passages, vectors)
         shutil.rmtree(final.folder, ignore_errors=True)
         version.folder.replace(final.folder)
@@ -197,11 +192,11 @@ def _build(
 def _embed(passages: Sequence[Passage], shop: Workshop, progress: Progress) -> tuple[Vectors, int]:
     """Return the vectors of the passages and how many had to be computed."""
     known = _known_vectors(shop)
-    names = [passage_id(passage) for passage in passages]
+    texts = embedding_texts(passages)
+    names = vector_ids(passages, texts)
     fresh = [row for row, name in enumerate(names) if name not in known]
     advance = progress.start("embedding", len(fresh))
-    texts = [embedding_text(passages[row]) for row in fresh]
-    computed = shop.embedder.encode(texts, progress=advance)
+    computed = shop.embedder.encode([texts[row] for row in fresh], progress=advance)
     known.update({names[row]: vector for row, vector in zip(fresh, computed, strict=True)})
     return np.stack([known[name] for name in names]), len(fresh)
 
@@ -210,10 +205,9 @@ def _known_vectors(shop: Workshop) -> dict[str, Vectors]:
     live = shop.shelf.current()
     if live is None or live.manifest().embedder != shop.embedder.fingerprint:
         return {}
-    return {
-        passage_id(passage): vector
-        for passage, vector in zip(live.passages(), live.vectors(), strict=True)
-    }
+    passages = live.passages()
+    names = vector_ids(passages, embedding_texts(passages))
+    return dict(zip(names, live.vectors(), strict=True))
 
 
 def _clear(name: str, shop: Workshop) -> None:

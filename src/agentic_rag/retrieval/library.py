@@ -1,9 +1,9 @@
-"""The library: opens the live index and searches it with both halves fused."""
+"""The library: opens the live index and has it searched."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import count
 
@@ -12,29 +12,14 @@ import numpy as np
 from agentic_rag.domain import Passage
 from agentic_rag.errors import AgenticRagError, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
-from agentic_rag.retrieval.embedder import Vectors
-from agentic_rag.retrieval.fusion import Scores, fuse
+from agentic_rag.retrieval.hybrid import OpenIndex
 from agentic_rag.retrieval.index import FORMAT, IndexVersion
 from agentic_rag.retrieval.ingest import Workshop, collection_name
 from agentic_rag.retrieval.lexical import LexicalIndex
 
 logger = logging.getLogger(__name__)
 
-_FEW = 200  # noisy passages
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _OpenIndex:
-    """A version with all its parts at hand; row n of each is passages[n]."""
-
-    name: str
-    passages: Sequence[Passage]
-    vectors: Vectors
-    lexical: LexicalIndex
-    store: VectorStore
-    noisy: tuple[str, ...]
-    evidence: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 class Library:
@@ -60,7 +45,7 @@ class Library:
         self._noisy_sources = tuple(noisy_sources)
         self._make = make
         self._on_open = on_open
-        self._open: _OpenIndex | None = None
+        self._open: OpenIndex | None = None
         self._opening: asyncio.Task[None] | None = None
         self.reason = "the index is not open yet"
 
@@ -125,34 +110,13 @@ class Library:
             raise RetrievalUnavailable(self.reason)
         vectors = await self._shop.embedder.embed(queries)
         found = await asyncio.gather(
-            *(self._search_one(index, q, v, k) for q, v in zip(queries, vectors, strict=True))
+            *(index.search(q, v, k=k) for q, v in zip(queries, vectors, strict=True))
         )
         best: dict[int, float] = {}
         for row, score in (hit for hits in found for hit in hits):
             best[row] = max(score, best.get(row, 0.0))
         ranked = sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k]
         return [replace(index.passages[row], score=score) for row, score in ranked]
-
-    async def _search_one(
-        self, index: _OpenIndex, query: str, vector: Vectors, k: int
-    ) -> list[tuple[int, float]]:
-        wide = min(max(4 * k, 50), int(index.evidence.sum()))
-        if wide == 0:
-            return []
-        noisy = int((~index.evidence).sum())
-        # a filter costs Chroma more than a few rows that are asked for and thrown away
-        if noisy <= _FEW:
-            found = await index.store.query(vector, k=wide + noisy, without=())
-            nearest = [hit for hit in found if index.evidence[hit[0]]]
-        else:
-            nearest = await index.store.query(vector, k=wide, without=index.noisy)
-        bm25 = index.lexical.scores(query)[: len(index.passages)] * index.evidence
-        worded = np.argpartition(-bm25, min(wide, len(bm25)) - 1)[:wide]
-        rows = np.union1d([row for row, _ in nearest], worded[bm25[worded] > 0]).astype(np.intp)
-        cosine: Scores = index.vectors[rows] @ vector
-        scores = np.clip(fuse(cosine, bm25[rows]), 0.0, 1.0)
-        order = np.argsort(-scores, kind="stable")[:k]
-        return [(int(rows[at]), float(scores[at])) for at in order]
 
     def _make_if_missing(self) -> None:
         if self._shop.shelf.current() is None:
@@ -169,17 +133,18 @@ class Library:
                 f" now say {', '.join(wanted)}; run `agentic-rag ingest`"
             )
 
-    async def _read(self, version: IndexVersion) -> _OpenIndex:
+    async def _read(self, version: IndexVersion) -> OpenIndex:
         passages = await asyncio.to_thread(version.passages)
         doc_ids = sorted({passage.doc_id for passage in passages})
         noisy = {d for d in doc_ids if any(fnmatch(d, glob) for glob in self._noisy_sources)}
-        return _OpenIndex(
+        return OpenIndex(
             name=version.folder.name,
             passages=passages,
             vectors=version.vectors(),
             lexical=await asyncio.to_thread(LexicalIndex.load, version.lexical),
             store=await self._connect(version),
             noisy=tuple(sorted(noisy)),
+            section_of=np.cumsum([passage.part == 0 for passage in passages], dtype=np.intp) - 1,
             evidence=np.array([passage.doc_id not in noisy for passage in passages], dtype=bool),
         )
 

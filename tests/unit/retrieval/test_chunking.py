@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentic_rag.clinic.profile import SHIPPED_PACK
-from agentic_rag.retrieval.chunking import MAX_CHARS, chunk, passage_id
+from agentic_rag.retrieval.chunking import (
+    MAX_CHARS,
+    chunk,
+    embedding_texts,
+    section_texts,
+    vector_ids,
+)
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.loaders import find_files, load, read_markdown, read_text
 
@@ -94,10 +100,43 @@ def test_a_word_is_only_cut_where_it_is_too_long_for_a_passage():
     assert "".join(p.text for p in passages).count("z") == 2500
 
 
-def test_a_passage_is_known_again_by_what_it_holds_and_where():
-    before = chunk(document_of("## Fees\n\n20 euro.\n\n## Hours\n\nNine.\n"))
-    after = chunk(document_of("## Fees\n\n20 euro.\n\n## Hours\n\nTen.\n"))
+def ids_of(text):
+    passages = chunk(document_of(text))
+    return vector_ids(passages, embedding_texts(passages))
 
-    assert passage_id(before[0]) == passage_id(after[0])
-    assert passage_id(before[1]) != passage_id(after[1])
-    assert len({passage_id(p) for p in (*before, *after)}) == 3
+
+def test_a_vector_is_known_again_by_what_was_embedded_wherever_it_stands():
+    before = ids_of("## Fees\n\n20 euro.\n\n## Hours\n\nNine.\n")
+    after = ids_of("## News\n\nWe moved.\n\n## Fees\n\n20 euro.\n\n## Hours\n\nTen.\n")
+
+    assert before[0] == after[1]
+    assert len({*before, *after}) == 4
+
+
+def test_the_same_text_twice_in_a_document_has_two_vectors():
+    text = "## Fees\n\n20 euro.\n\n"
+
+    ids = ids_of(text + text)
+
+    assert len(set(ids)) == 2
+
+
+def test_a_later_part_is_embedded_behind_the_first_sentence_of_its_section():
+    passages = chunk(document_of("## Bridges\n\nA bridge spans a gap. " + "It lasts. " * 200))
+
+    texts = embedding_texts(passages)
+
+    assert len(texts) > 1
+    assert all(text.startswith("Bridges\n") for text in texts)
+    assert all("A bridge spans a gap." in text for text in texts)
+
+
+def test_a_section_is_worded_whole_under_its_heading():
+    passages = chunk(
+        document_of("## Bridges\n\n" + "It lasts. " * 200 + "\n\n## Crowns\n\nFine.\n")
+    )
+
+    texts = section_texts(passages)
+
+    assert [text.split("\n")[0] for text in texts] == ["Bridges", "Crowns"]
+    assert texts[0].count("It lasts.") == 200
