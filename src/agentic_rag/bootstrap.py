@@ -101,6 +101,7 @@ def build_workshop(settings: Settings) -> Workshop:
         embedder=Embedder(settings.embedding_model),
         server=server,
         collection=settings.chroma_collection,
+        keep=settings.index_keep,
     )
 
 

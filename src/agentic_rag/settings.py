@@ -72,6 +72,9 @@ class Settings(BaseSettings):
 
     clinic_pack: Path | None = Field(None, description="folder of the clinic pack; empty: shipped")
     data_dir: Path = Field(Path(".agentic-rag"), description="everything the program keeps")
+    index_keep: int = Field(
+        2, ge=0, le=100, description="old index versions kept besides the live one"
+    )
     top_k: int = Field(8, ge=1, le=100, description="passages retrieved when the caller names no k")
     max_ctx_snippets: int = Field(3, ge=1, le=20, description="passages laid before the LLM")
     max_ctx_chars: int = Field(2400, ge=200, le=100_000, description="characters of them, together")

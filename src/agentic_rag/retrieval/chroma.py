@@ -4,9 +4,10 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,13 +54,23 @@ def _open_folder(folder: Path) -> Any:  # noqa: ANN401  # ClientAPI's type lacks
     return chromadb.PersistentClient(path=str(folder), settings=_settings())
 
 
-def build_folder(
-    folder: Path, vectors: Vectors, doc_ids: Sequence[str], progress: Callable[[int], None]
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What a store holds: the vectors [rows, dimension], and of each row its id and document.
+
+    The id names the vector, not the row: a row that moves in the next version keeps it.
+    """
+
+    ids: Sequence[str]
+    doc_ids: Sequence[str]
+    vectors: Vectors
+
+
+def build_folder(folder: Path, rows: Rows, progress: Callable[[int], None]) -> None:
     """Write a Chroma folder that holds the rows; nobody may have it open."""
     client = _open_folder(folder)
     try:
-        _fill(client, "rows", vectors, doc_ids, progress)
+        _fill(client, "rows", rows, progress)
     finally:
         client.close()
 
@@ -81,11 +92,7 @@ class ServerAddress:
 
 
 def build_collection(
-    address: ServerAddress,
-    name: str,
-    vectors: Vectors,
-    doc_ids: Sequence[str],
-    progress: Callable[[int], None],
+    address: ServerAddress, name: str, rows: Rows, progress: Callable[[int], None]
 ) -> None:
     """Write a collection on a Chroma server.
 
@@ -98,9 +105,9 @@ def build_collection(
     """
     with _named_failure(address):
         client = address.client()
-        if count_rows(address, name) == len(doc_ids):
+        if count_rows(address, name) == len(rows.ids):
             return
-        _fill(client, name, vectors, doc_ids, progress)
+        _fill(client, name, rows, progress)
 
 
 def count_rows(address: ServerAddress, name: str) -> int:
@@ -130,24 +137,18 @@ def drop_collections(address: ServerAddress, names: Sequence[str]) -> None:
                 client.delete_collection(collection.name)
 
 
-def _fill(
-    client: ClientAPI,
-    name: str,
-    vectors: Vectors,
-    doc_ids: Sequence[str],
-    progress: Callable[[int], None],
-) -> None:
+def _fill(client: ClientAPI, name: str, rows: Rows, progress: Callable[[int], None]) -> None:
     collection = client.get_or_create_collection(
         name, embedding_function=None, configuration=_CONFIGURATION
     )
-    for at in range(0, len(doc_ids), _BATCH):
-        rows = range(at, min(at + _BATCH, len(doc_ids)))
+    for at in range(0, len(rows.ids), _BATCH):
+        batch = slice(at, at + _BATCH)
         collection.upsert(
-            ids=[str(row) for row in rows],
-            embeddings=vectors[at : at + _BATCH],
-            metadatas=[{"doc_id": doc_ids[row]} for row in rows],
+            ids=list(rows.ids[batch]),
+            embeddings=rows.vectors[batch],
+            metadatas=[{"doc_id": doc_id} for doc_id in rows.doc_ids[batch]],
         )
-        progress(len(rows))
+        progress(len(rows.ids[batch]))
 
 
 @contextmanager
@@ -163,11 +164,15 @@ def _query(vector: Vectors, k: int, without: Sequence[str]) -> dict[str, Any]:
     return {"query_embeddings": [vector], "n_results": k, "include": ["distances"], **where}
 
 
-def _hits(found: Any) -> Hits:  # noqa: ANN401  # Chroma's TypedDict promises less than it gives
+def _hits(found: Any, row_of: Mapping[str, int]) -> Hits:  # noqa: ANN401  # Chroma's TypedDict promises less than it gives
     return [
-        (int(row), 1.0 - float(distance))
-        for row, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+        (row_of[row_id], 1.0 - float(distance))
+        for row_id, distance in zip(found["ids"][0], found["distances"][0], strict=True)
     ]
+
+
+def _rows_by_id(ids: Sequence[str]) -> Mapping[str, int]:
+    return {row_id: row for row, row_id in enumerate(ids)}
 
 
 def _lock_of(folder: Path) -> FileLock:
@@ -194,7 +199,14 @@ class EmbeddedStore:
     a later one works on a copy of its own; an index version never changes, so both see the same.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ids: Sequence[str]) -> None:
+        """Open it.
+
+        Args:
+            folder: Chroma's folder.
+            ids: the id of each row, in order.
+        """
+        self._row_of = _rows_by_id(ids)
         self._lock = _lock_of(folder)
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chroma")
@@ -209,7 +221,7 @@ class EmbeddedStore:
 
         def ask() -> Hits:
             with _named_failure(Path("the index")):
-                return _hits(self._collection.query(**_query(vector, k, without)))
+                return _hits(self._collection.query(**_query(vector, k, without)), self._row_of)
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
 
@@ -237,7 +249,8 @@ class EmbeddedStore:
 class ServerStore:
     """A collection on a Chroma server; every call has a finite time."""
 
-    def __init__(self, address: ServerAddress, collection: str) -> None:
+    def __init__(self, address: ServerAddress, collection: str, ids: Sequence[str]) -> None:
+        self._row_of = _rows_by_id(ids)
         self._address = address
         self._name = collection
         self._client: AsyncClientAPI | None = None
@@ -264,7 +277,8 @@ class ServerStore:
         """See `VectorStore`."""
         with _named_failure(self._address):
             async with asyncio.timeout(self._address.timeout_s):
-                return _hits(await self._collection.query(**_query(vector, k, without)))
+                found = await self._collection.query(**_query(vector, k, without))
+            return _hits(found, self._row_of)
 
     async def alive(self) -> bool:
         """See `VectorStore`."""

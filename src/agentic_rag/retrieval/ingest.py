@@ -4,11 +4,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
@@ -16,11 +17,16 @@ from agentic_rag.retrieval import chroma
 from agentic_rag.retrieval.chunking import chunk, embedding_texts, section_texts, vector_ids
 from agentic_rag.retrieval.documents import Document
 from agentic_rag.retrieval.embedder import Embedder, Vectors
-from agentic_rag.retrieval.index import FORMAT, IndexShelf, IndexVersion, Manifest, version_of
+from agentic_rag.retrieval.index import (
+    FORMAT,
+    IndexShelf,
+    IndexVersion,
+    Manifest,
+    sync_folder,
+    version_of,
+)
 from agentic_rag.retrieval.lexical import LexicalIndex
 from agentic_rag.retrieval.loaders import Skipped, find_files, load
-
-_KEPT = 1  # versions beside the live one
 
 
 class Progress(Protocol):
@@ -63,12 +69,14 @@ class Workshop:
     Attributes:
         server: the Chroma server that holds the vectors; None: a folder in the version.
         collection: stem of the collections' names on the server.
+        keep: versions to keep besides the live one.
     """
 
     shelf: IndexShelf
     embedder: Embedder
     server: chroma.ServerAddress | None
     collection: str
+    keep: int = 2
 
     @property
     def store(self) -> str:
@@ -100,9 +108,11 @@ def ingest(folder: Path, shop: Workshop, progress: Progress | None = None) -> In
             shop.shelf.sweep()
             return _ingest(folder, shop, progress or Silent())
     except OSError as error:
-        raise RetrievalUnavailable(
-            f"DATA_DIR {shop.shelf.folder.parent}: {error.strerror or error}"
-        ) from error
+        raise _cannot_write(shop, error) from error
+
+
+def _cannot_write(shop: Workshop, error: OSError) -> RetrievalUnavailable:
+    return RetrievalUnavailable(f"DATA_DIR {shop.shelf.folder.parent}: {error.strerror or error}")
 
 
 def _ingest(folder: Path, shop: Workshop, progress: Progress) -> IngestReport:
@@ -158,12 +168,13 @@ def _build(
 ) -> int:
     """Build a version aside, move it into place, switch, and clear the others away."""
     passages = [passage for document in documents for passage in chunk(document)]
-    vectors, embedded = _embed(passages, shop, progress)
+    ids, vectors, embedded = _embed(passages, shop, progress)
     final = shop.shelf.place(name)
     final.folder.parent.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(
         format=FORMAT,
         version=name,
+        created=datetime.now(UTC).isoformat(timespec="milliseconds"),
         embedder=shop.embedder.fingerprint,
         store=shop.store,
         documents={document.doc_id: document.digest for document in documents},
@@ -173,51 +184,73 @@ def _build(
     with tempfile.TemporaryDirectory(prefix=".building-", dir=final.folder.parent) as aside:
         version = IndexVersion(Path(aside) / name)
         version.folder.mkdir()
-        doc_ids = [passage.doc_id for passage in passages]
+        rows = chroma.Rows(ids=ids, doc_ids=[each.doc_id for each in passages], vectors=vectors)
         advance = progress.start("indexing", len(passages))
         if shop.server:
             collection = collection_name(shop.collection, name)
-            chroma.build_collection(shop.server, collection, vectors, doc_ids, advance)
+            chroma.build_collection(shop.server, collection, rows, advance)
         else:
-            chroma.build_folder(version.chroma, vectors, doc_ids, advance)
+            chroma.build_folder(version.chroma, rows, advance)
         LexicalIndex.build(section_texts(passages)).save(version.lexical)
-        version.write(manifest, passages, vectors)
+        version.write(manifest, passages, ids, vectors)
         shutil.rmtree(final.folder, ignore_errors=True)
         version.folder.replace(final.folder)
+    sync_folder(final.folder.parent)
     shop.shelf.switch(name)
-    _clear(name, shop)
+    _clear(shop, shop.keep)
     return embedded
 
 
-def _embed(passages: Sequence[Passage], shop: Workshop, progress: Progress) -> tuple[Vectors, int]:
-    """Return the vectors of the passages and how many had to be computed."""
+def _embed(
+    passages: Sequence[Passage], shop: Workshop, progress: Progress
+) -> tuple[list[str], Vectors, int]:
+    """Return the ids and vectors of the passages, and how many had to be computed."""
     known = _known_vectors(shop)
     texts = embedding_texts(passages)
-    names = vector_ids(passages, texts)
-    fresh = [row for row, name in enumerate(names) if name not in known]
+    ids = vector_ids(passages, texts)
+    fresh = [row for row, row_id in enumerate(ids) if row_id not in known]
     advance = progress.start("embedding", len(fresh))
     computed = shop.embedder.encode([texts[row] for row in fresh], progress=advance)
-    known.update({names[row]: vector for row, vector in zip(fresh, computed, strict=True)})
-    return np.stack([known[name] for name in names]), len(fresh)
+    known.update({ids[row]: vector for row, vector in zip(fresh, computed, strict=True)})
+    return ids, np.stack([known[row_id] for row_id in ids]), len(fresh)
 
 
 def _known_vectors(shop: Workshop) -> dict[str, Vectors]:
     live = shop.shelf.current()
-    if live is None or live.manifest().embedder != shop.embedder.fingerprint:
+    try:
+        if live is None or live.manifest().embedder != shop.embedder.fingerprint:
+            return {}
+        return dict(zip(live.ids(), live.vectors(), strict=True))
+    except (OSError, ValueError):  # of another format, or damaged
         return {}
-    passages = live.passages()
-    names = vector_ids(passages, embedding_texts(passages))
-    return dict(zip(names, live.vectors(), strict=True))
 
 
-def _clear(name: str, shop: Workshop) -> None:
-    """Drop old versions; the one before stays, and so does any that a process has open.
+def prune(shop: Workshop, keep: int) -> list[str]:
+    """Remove old versions but the `keep` newest and the live one; return their names.
 
-    A collection on a Chroma server stays while a replica anywhere reads it.
+    A version that a process has open stays, too, and so does a collection on a Chroma server
+    that a replica anywhere reads.
+
+    Raises:
+        RetrievalUnavailable: an ingest is at work, or the Chroma server is away.
     """
-    others = [each for each in shop.shelf.names() if each != name]
-    old = [each for each in others[_KEPT:] if not chroma.in_use(shop.shelf.place(each).chroma)]
+    if not shop.shelf.folder.is_dir():
+        return []
+    try:
+        with FileLock(shop.shelf.folder / "ingest.lock", timeout=0):
+            shop.shelf.sweep()
+            return _clear(shop, keep)
+    except Timeout:
+        raise RetrievalUnavailable("an ingest is at work; prune when it has ended") from None
+    except OSError as error:
+        raise _cannot_write(shop, error) from error
+
+
+def _clear(shop: Workshop, keep: int) -> list[str]:
+    others = [each.name for each in shop.shelf.inventory() if not each.live]
+    old = [each for each in others[keep:] if not chroma.in_use(shop.shelf.place(each).chroma)]
     for each in old:
-        shutil.rmtree(shop.shelf.place(each).folder, ignore_errors=True)
-    if shop.server:
+        shop.shelf.remove(each)
+    if shop.server and old:
         chroma.drop_collections(shop.server, [collection_name(shop.collection, o) for o in old])
+    return old

@@ -13,7 +13,7 @@ from agentic_rag.domain import Passage
 from agentic_rag.errors import AgenticRagError, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
 from agentic_rag.retrieval.hybrid import OpenIndex
-from agentic_rag.retrieval.index import FORMAT, IndexVersion
+from agentic_rag.retrieval.index import IndexVersion
 from agentic_rag.retrieval.ingest import Workshop, collection_name
 from agentic_rag.retrieval.lexical import LexicalIndex
 
@@ -124,8 +124,6 @@ class Library:
 
     def _check(self, version: IndexVersion) -> None:
         manifest, shop = version.manifest(), self._shop
-        if manifest.format != FORMAT:
-            raise ValueError(f"format {manifest.format}, expected {FORMAT}")
         made, wanted = (manifest.embedder, manifest.store), (shop.embedder.fingerprint, shop.store)
         if made != wanted:
             raise RetrievalUnavailable(
@@ -149,10 +147,11 @@ class Library:
         )
 
     async def _connect(self, version: IndexVersion) -> VectorStore:
+        ids = await asyncio.to_thread(version.ids)
         if self._shop.server is None:
-            return await asyncio.to_thread(EmbeddedStore, version.chroma)
+            return await asyncio.to_thread(EmbeddedStore, version.chroma, ids)
         name = collection_name(self._shop.collection, version.folder.name)
-        store = ServerStore(self._shop.server, name)
+        store = ServerStore(self._shop.server, name, ids)
         await store.connect()
         return store
 

@@ -1,18 +1,21 @@
 """Ingest: the index holds exactly the folder, whatever happens on the way."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.fakes import WordEmbedder
 
-from agentic_rag.errors import BadPack
-from agentic_rag.retrieval.ingest import Workshop, ingest
+from agentic_rag.errors import BadPack, RetrievalUnavailable
+from agentic_rag.retrieval.chroma import EmbeddedStore
+from agentic_rag.retrieval.ingest import Workshop, ingest, prune
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -243,13 +246,59 @@ def test_an_empty_folder_does_not_empty_the_index(folder, shop, tmp_path):
     assert len(doc_ids(shop)) == 3
 
 
-def test_many_runs_leave_the_live_version_and_the_one_before(folder, shop):
-    for number in range(4):
+@pytest.mark.parametrize("keep", [0, 1, 2])
+def test_many_runs_leave_the_live_version_and_as_many_old_ones_as_are_to_be_kept(
+    folder, shop, keep
+):
+    keeping = replace(shop, keep=keep)
+    made = []
+    for number in range(5):
         (folder / "parking.txt").write_text(f"Parking costs {number} euro.", "utf-8")
-        ingest(folder, shop)
+        made.append(ingest(folder, keeping).version)
 
-    assert len(list((shop.shelf.folder / "versions").iterdir())) == 2
-    assert any("3 euro" in text for text in texts(shop))
+    assert shop.shelf.names() == made[::-1][: keep + 1]
+    assert len(list((shop.shelf.folder / "versions").iterdir())) == keep + 1
+    assert any("4 euro" in text for text in texts(shop))
+
+
+def test_pruning_spares_the_live_version_wherever_it_stands(folder, shop):
+    made = []
+    for number in range(3):
+        (folder / "parking.txt").write_text(f"Parking costs {number} euro.", "utf-8")
+        made.append(ingest(folder, shop).version)
+    shop.shelf.switch(made[0])
+
+    gone = prune(shop, keep=1)
+
+    assert gone == [made[1]]
+    assert shop.shelf.names() == [made[2], made[0]]
+    assert shop.shelf.current() == shop.shelf.place(made[0])
+
+
+def test_pruning_spares_a_version_that_a_process_has_open(folder, shop):
+    first = shop.shelf.place(ingest(folder, shop).version)
+    (folder / "parking.txt").write_text("Parking costs 9 euro.", "utf-8")
+    ingest(folder, shop)
+    store = EmbeddedStore(first.chroma, first.ids())
+
+    while_open = prune(shop, keep=0)
+    asyncio.run(store.close())
+    afterwards = prune(shop, keep=0)
+
+    assert (while_open, afterwards) == ([], [first.folder.name])
+
+
+def test_pruning_before_the_first_ingest_removes_nothing(shop):
+    assert prune(shop, keep=0) == []
+    assert not shop.shelf.folder.exists()
+
+
+def test_pruning_while_an_ingest_is_at_work_is_refused(folder, shop, tmp_path):
+    with ingesting(folder, tmp_path / "data", stop_at="embedding") as process:
+        assert process.stdout.readline() == "there\n", process.stderr.read()
+
+        with pytest.raises(RetrievalUnavailable, match="an ingest is at work"):
+            prune(shop, keep=0)
 
 
 def test_progress_is_told_stage_by_stage(folder, shop):
