@@ -8,6 +8,7 @@ AgenticRagError
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── RetrievalUnavailable the index or the embedder cannot be used now
+    │   └── IndexRefused     a version is damaged, or was made for other parts than ours
     └── LlmUnavailable       a rung of the LLM ladder did not answer
 """
 
@@ -52,6 +53,10 @@ class Unavailable(AgenticRagError):  # noqa: N818
 
 class RetrievalUnavailable(Unavailable):
     """The index or the embedder cannot be used now."""
+
+
+class IndexRefused(RetrievalUnavailable):
+    """An index version is damaged, or was made for other parts than ours; waiting mends nothing."""
 
 
 class LlmUnavailable(Unavailable):

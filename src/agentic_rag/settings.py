@@ -106,15 +106,15 @@ class Settings(BaseSettings):
 
     @field_validator("chroma_headers", "chroma_token")
     @classmethod
-    def _sendable(
-        cls, value: SecretStr | dict[str, SecretStr]
-    ) -> SecretStr | dict[str, SecretStr]:
+    def _sendable(cls, value: SecretStr | dict[str, SecretStr]) -> SecretStr | dict[str, SecretStr]:
         headers = value if isinstance(value, dict) else {"Authorization": value}
         for name, secret in headers.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(
                 secret.get_secret_value()
             ):
-                raise ValueError("expected printable ASCII without line breaks, to send as a header")
+                raise ValueError(
+                    "expected printable ASCII without line breaks, to send as a header"
+                )
         return value
 
     @field_validator("chroma_ca_file")

@@ -16,6 +16,7 @@ from chromadb.auth import UserIdentity
 from chromadb.config import Settings as ChromaSettings
 from chromadb.config import System
 from chromadb.errors import AuthorizationError, ChromaAuthError, NotFoundError, error_types
+from typing_extensions import override
 
 from agentic_rag.errors import BadSettings
 
@@ -167,6 +168,7 @@ class PatientApi(AsyncFastAPI):
         super().__init__(System(settings))
         self._http = http
 
+    @override  # its metaclass insists
     def _get_client(self) -> httpx.AsyncClient:
         return self._http
 

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.retrieval import chroma
+from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.chunking import chunk, embedding_texts, section_texts, vector_ids
 from agentic_rag.retrieval.documents import Document
 from agentic_rag.retrieval.embedder import Embedder, Vectors
@@ -74,7 +75,7 @@ class Workshop:
 
     shelf: IndexShelf
     embedder: Embedder
-    server: chroma.ServerAddress | None
+    server: ServerAddress | None
     collection: str
     keep: int = 2
 

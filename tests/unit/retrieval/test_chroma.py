@@ -9,12 +9,12 @@ from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma import (
     EmbeddedStore,
     Rows,
-    ServerAddress,
     ServerStore,
     build_collection,
     build_folder,
     in_use,
 )
+from agentic_rag.retrieval.chroma_server import ServerAddress
 
 VECTORS = np.eye(3, 8, dtype=np.float32)
 IDS = ["a", "b", "b-1"]

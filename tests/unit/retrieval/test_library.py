@@ -13,7 +13,8 @@ import pytest
 from tests.fakes import WordEmbedder
 
 from agentic_rag.errors import BadPack, RetrievalUnavailable
-from agentic_rag.retrieval.chroma import ServerAddress, in_use
+from agentic_rag.retrieval.chroma import in_use
+from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.ingest import Workshop, ingest
 from agentic_rag.retrieval.library import Library
 

@@ -1,0 +1,137 @@
+"""Opening: makes an index version ready to be searched, or says why it cannot be."""
+
+import asyncio
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from typing import Any
+
+import numpy as np
+
+from agentic_rag.errors import IndexRefused, RetrievalUnavailable
+from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
+from agentic_rag.retrieval.hybrid import OpenIndex
+from agentic_rag.retrieval.index import IndexVersion
+from agentic_rag.retrieval.ingest import Workshop, collection_name
+from agentic_rag.retrieval.lexical import LexicalIndex
+
+_DAMAGE = (
+    ValueError, LookupError, TypeError, EOFError,
+    FileNotFoundError, NotADirectoryError, IsADirectoryError,
+)  # fmt: skip
+"""What reading a damaged part ends in."""
+
+_ITSELF = 0.99  # cosine from which a vector has found itself
+
+
+async def open_version(
+    version: IndexVersion, shop: Workshop, noisy_sources: Sequence[str]
+) -> OpenIndex:
+    """Read all parts of a version, connect to its vectors, and search it once.
+
+    What is slow runs on a thread; cancelled, nothing stays open.
+
+    Raises:
+        IndexRefused: it is damaged, or was made for other parts than the shop's.
+        RetrievalUnavailable: it cannot be read now.
+    """
+    try:
+        return await _open(version, shop, noisy_sources)
+    except IndexRefused:
+        raise
+    except RetrievalUnavailable as error:
+        if shop.server or isinstance(error.__cause__, OSError):  # it may pass
+            raise
+        raise _damaged(version) from error
+    except _DAMAGE as error:
+        raise _damaged(version) from error
+    except OSError as error:
+        raise RetrievalUnavailable(
+            f"index version {version.folder.name} cannot be read: {error.strerror or error}"
+        ) from error
+
+
+def check(version: IndexVersion, shop: Workshop) -> None:
+    """Refuse a version that was made for other parts than the shop's.
+
+    Raises:
+        IndexRefused: tells what to do.
+    """
+    try:
+        manifest = version.manifest()
+    except _DAMAGE as error:
+        raise _damaged(version) from error
+    made, wanted = (manifest.embedder, manifest.store), (shop.embedder.fingerprint, shop.store)
+    if made != wanted:
+        raise IndexRefused(
+            f"index version {version.folder.name} was built for {', '.join(made)}, but"
+            f" EMBEDDING_MODEL and CHROMA_HOST now say {', '.join(wanted)};"
+            " run `agentic-rag ingest`"
+        )
+
+
+def _damaged(version: IndexVersion) -> IndexRefused:
+    return IndexRefused(
+        f"index version {version.folder.name} is damaged, or of another release;"
+        " run `agentic-rag ingest`"
+    )
+
+
+async def _open(version: IndexVersion, shop: Workshop, noisy_sources: Sequence[str]) -> OpenIndex:
+    ids, parts = await asyncio.to_thread(_read, version, shop, noisy_sources)
+    store = await _connect(version, shop, ids)
+    try:
+        index = OpenIndex(store=store, **parts)
+        await _prove(index)
+    except BaseException:  # cancelled, too
+        await store.close()
+        raise
+    return index
+
+
+def _read(
+    version: IndexVersion, shop: Workshop, noisy_sources: Sequence[str]
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the ids of the rows, and the parts of an `OpenIndex` but for its store."""
+    check(version, shop)
+    passages, ids, vectors = version.passages(), version.ids(), version.vectors()
+    if not version.manifest().passages == len(passages) == len(ids) == len(vectors):
+        raise ValueError("its parts are not of one length")
+    doc_ids = sorted({passage.doc_id for passage in passages})
+    noisy = {d for d in doc_ids if any(fnmatch(d, glob) for glob in noisy_sources)}
+    return ids, {
+        "name": version.folder.name,
+        "passages": passages,
+        "vectors": vectors,
+        "lexical": LexicalIndex.load(version.lexical),
+        "noisy": tuple(sorted(noisy)),
+        "section_of": np.cumsum([passage.part == 0 for passage in passages], dtype=np.intp) - 1,
+        "evidence": np.array([passage.doc_id not in noisy for passage in passages], dtype=bool),
+    }
+
+
+async def _connect(version: IndexVersion, shop: Workshop, ids: Sequence[str]) -> VectorStore:
+    if shop.server is None:
+        return await _open_folder(version, ids)
+    store = ServerStore(shop.server, collection_name(shop.collection, version.folder.name), ids)
+    await store.connect()
+    return store
+
+
+async def _open_folder(version: IndexVersion, ids: Sequence[str]) -> EmbeddedStore:
+    opening = asyncio.ensure_future(asyncio.to_thread(EmbeddedStore, version.chroma, ids))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:  # the thread goes on, and what it opens must be closed
+        (opened,) = await asyncio.gather(opening, return_exceptions=True)
+        if isinstance(opened, EmbeddedStore):
+            await opened.close()
+        raise
+
+
+async def _prove(index: OpenIndex) -> None:
+    """Search for a row by its own vector: that loads Chroma's graph before anybody waits for it."""
+    if not index.passages:
+        return
+    found = await index.store.query(index.vectors[0], k=1, without=())
+    if not found or found[0][1] < _ITSELF:
+        raise ValueError("a vector does not find itself")
