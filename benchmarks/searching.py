@@ -22,7 +22,11 @@ async def run(port: int, callers: int, k: int, queries: list[str]) -> dict[str, 
 
 
 async def _ask_all(
-    session: aiohttp.ClientSession, url: str, k: int, waiting: Iterator[str], outcome: Any
+    session: aiohttp.ClientSession,
+    url: str,
+    k: int,
+    waiting: Iterator[str],
+    outcome: dict[str, Any],
 ) -> None:
     for query in waiting:
         start = time.perf_counter()
