@@ -4,10 +4,9 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,10 +20,14 @@ from filelock import FileLock, Timeout
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.embedder import Vectors
 
-_BATCH = 2000  # rows in one upsert; Chroma takes 5461
-_READ_AT = "read_at"  # in a collection's metadata: when a replica last said that it reads it
-_LEASE_S = 24 * 3600
-_CONFIGURATION: Any = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}}
+READ_AT = "read_at"
+"""In a collection's metadata: when a replica last said that it reads it."""
+
+LEASE_S = 24 * 3600
+"""How long a replica's word holds, in seconds."""
+
+ROWS = "rows"
+"""What the collection in a Chroma folder is called."""
 
 Hits = list[tuple[int, float]]
 """Row numbers with their cosine similarity, best first."""
@@ -50,29 +53,9 @@ def _settings() -> ChromaSettings:
     return ChromaSettings(anonymized_telemetry=False)
 
 
-def _open_folder(folder: Path) -> Any:  # noqa: ANN401  # ClientAPI's type lacks `close`
+def open_folder(folder: Path) -> Any:  # noqa: ANN401  # ClientAPI's type lacks `close`
+    """Open a Chroma folder, or make one; nobody else may have it open."""
     return chromadb.PersistentClient(path=str(folder), settings=_settings())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """What a store holds: the vectors [rows, dimension], and of each row its id and document.
-
-    The id names the vector, not the row: a row that moves in the next version keeps it.
-    """
-
-    ids: Sequence[str]
-    doc_ids: Sequence[str]
-    vectors: Vectors
-
-
-def build_folder(folder: Path, rows: Rows, progress: Callable[[int], None]) -> None:
-    """Write a Chroma folder that holds the rows; nobody may have it open."""
-    client = _open_folder(folder)
-    try:
-        _fill(client, "rows", rows, progress)
-    finally:
-        client.close()
 
 
 class ServerAddress:
@@ -91,68 +74,9 @@ class ServerAddress:
         return chromadb.HttpClient(host=self.host, port=self.port, settings=_settings())
 
 
-def build_collection(
-    address: ServerAddress, name: str, rows: Rows, progress: Callable[[int], None]
-) -> None:
-    """Write a collection on a Chroma server.
-
-    A whole one of the same name is left as it is, for the name tells what is in it and another
-    replica may be reading it; a half-written one is filled up, by several replicas at once if
-    need be: the same row has the same id and the same vector for each.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        if count_rows(address, name) == len(rows.ids):
-            return
-        _fill(client, name, rows, progress)
-
-
-def count_rows(address: ServerAddress, name: str) -> int:
-    """Return how many rows a collection on a Chroma server has; 0 where there is none.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        if name not in {collection.name for collection in client.list_collections()}:
-            return 0
-        return client.get_collection(name, embedding_function=None).count()
-
-
-def drop_collections(address: ServerAddress, names: Sequence[str]) -> None:
-    """Remove the collections of those names, but for any that somebody read within a day.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        for collection in client.list_collections():
-            read_at = (collection.metadata or {}).get(_READ_AT, 0)
-            if collection.name in names and time.time() - float(str(read_at)) > _LEASE_S:
-                client.delete_collection(collection.name)
-
-
-def _fill(client: ClientAPI, name: str, rows: Rows, progress: Callable[[int], None]) -> None:
-    collection = client.get_or_create_collection(
-        name, embedding_function=None, configuration=_CONFIGURATION
-    )
-    for at in range(0, len(rows.ids), _BATCH):
-        batch = slice(at, at + _BATCH)
-        collection.upsert(
-            ids=list(rows.ids[batch]),
-            embeddings=rows.vectors[batch],
-            metadatas=[{"doc_id": doc_id} for doc_id in rows.doc_ids[batch]],
-        )
-        progress(len(rows.ids[batch]))
-
-
 @contextmanager
-def _named_failure(address: ServerAddress | Path) -> Iterator[None]:
+def named_failure(address: ServerAddress | Path) -> Iterator[None]:
+    """Turn what Chroma raises into an error that names where it is."""
     try:
         yield
     except (ChromaError, httpx.HTTPError, OSError, ValueError, TimeoutError) as error:
@@ -212,15 +136,15 @@ class EmbeddedStore:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chroma")
         if not folder.is_dir():  # Chroma would make an empty one
             raise FileNotFoundError(f"{folder} is missing")
-        with _named_failure(folder):
-            self._client = _open_folder(self._own(folder))
-            self._collection = self._client.get_collection("rows", embedding_function=None)
+        with named_failure(folder):
+            self._client = open_folder(self._own(folder))
+            self._collection = self._client.get_collection(ROWS, embedding_function=None)
 
     async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
         """See `VectorStore`."""
 
         def ask() -> Hits:
-            with _named_failure(Path("the index")):
+            with named_failure(Path("the index")):
                 return _hits(self._collection.query(**_query(vector, k, without)), self._row_of)
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
@@ -263,7 +187,7 @@ class ServerStore:
         Raises:
             RetrievalUnavailable: the server is away, or does not hold it.
         """
-        with _named_failure(self._address):
+        with named_failure(self._address):
             async with asyncio.timeout(self._address.timeout_s):
                 self._client = await chromadb.AsyncHttpClient(
                     host=self._address.host, port=self._address.port, settings=_settings()
@@ -275,7 +199,7 @@ class ServerStore:
 
     async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
         """See `VectorStore`."""
-        with _named_failure(self._address):
+        with named_failure(self._address):
             async with asyncio.timeout(self._address.timeout_s):
                 found = await self._collection.query(**_query(vector, k, without))
             return _hits(found, self._row_of)
@@ -283,10 +207,10 @@ class ServerStore:
     async def alive(self) -> bool:
         """See `VectorStore`."""
         try:
-            with _named_failure(self._address):
+            with named_failure(self._address):
                 async with asyncio.timeout(self._address.timeout_s):
                     await self._collection.count()
-                    if time.time() - self._claimed_at > _LEASE_S / 4:
+                    if time.time() - self._claimed_at > LEASE_S / 4:
                         await self._claim()
         except RetrievalUnavailable:
             return False
@@ -299,4 +223,4 @@ class ServerStore:
     async def _claim(self) -> None:
         """Tell other replicas, which share the server, that this collection is being read."""
         self._claimed_at = time.time()
-        await self._collection.modify(metadata={_READ_AT: int(self._claimed_at)})
+        await self._collection.modify(metadata={READ_AT: int(self._claimed_at)})

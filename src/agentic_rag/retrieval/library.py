@@ -14,8 +14,8 @@ from agentic_rag.errors import AgenticRagError, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
 from agentic_rag.retrieval.hybrid import OpenIndex
 from agentic_rag.retrieval.index import IndexVersion
-from agentic_rag.retrieval.ingest import Workshop, collection_name
 from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.retrieval.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class Library:
         ids = await asyncio.to_thread(version.ids)
         if self._shop.server is None:
             return await asyncio.to_thread(EmbeddedStore, version.chroma, ids)
-        name = collection_name(self._shop.collection, version.folder.name)
+        name = self._shop.collection_of(version.folder.name)
         store = ServerStore(self._shop.server, name, ids)
         await store.connect()
         return store

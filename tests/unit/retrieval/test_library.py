@@ -14,8 +14,9 @@ from tests.fakes import WordEmbedder
 
 from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import ServerAddress, in_use
-from agentic_rag.retrieval.ingest import Workshop, ingest
+from agentic_rag.retrieval.ingest import ingest
 from agentic_rag.retrieval.library import Library
+from agentic_rag.retrieval.workshop import Workshop
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -24,7 +25,7 @@ import asyncio, json, sys
 from pathlib import Path
 from tests.fakes import WordEmbedder
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import Workshop
+from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.retrieval.library import Library
 
 async def nothing(passages): pass
