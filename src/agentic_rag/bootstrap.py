@@ -8,16 +8,18 @@ from pathlib import Path
 from agentic_rag.agent.deps import Deps, Emergency, Limits
 from agentic_rag.agent.llm import get_llm, rungs
 from agentic_rag.clinic.profile import Clinic, read_clinic
+from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
 from agentic_rag.retrieval.building import Order
-from agentic_rag.retrieval.chroma import ServerAddress
+from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.engine import Progress
+from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
@@ -59,7 +61,10 @@ def build_house(settings: Settings) -> House:
     judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
     library = Library(
         shop,
-        noisy_sources=clinic.profile.noisy_sources,
+        taste=Taste(
+            noisy_sources=clinic.profile.noisy_sources, precedence=clinic.profile.precedence
+        ),
+        rephrase=lambda text: in_their_words(text, clinic.profile.synonyms),
         make=lambda: ingest(clinic.documents, shop),
         on_open=lambda passages: _settle(judge, passages),
     )
@@ -93,18 +98,31 @@ async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
 
 
 def build_workshop(settings: Settings) -> Workshop:
-    """Pick what ingest works with."""
-    server = None
-    if settings.chroma_host:
-        server = ServerAddress(
-            settings.chroma_host, settings.chroma_port, settings.chroma_timeout_s
-        )
+    """Pick what ingest works with.
+
+    Raises:
+        BadSettings: CHROMA_CA_FILE cannot be used.
+    """
     return Workshop(
         shelf=IndexShelf(settings.data_dir / "index"),
         embedder=Embedder(settings.embedding_model),
-        server=server,
+        server=_server_address(settings) if settings.chroma_host else None,
         collection=settings.chroma_collection,
         keep=settings.index_keep,
+    )
+
+
+def _server_address(settings: Settings) -> ServerAddress:
+    token = settings.chroma_token.get_secret_value()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    for name, value in settings.chroma_headers.items():
+        headers[name] = value.get_secret_value()
+    return ServerAddress(
+        settings.chroma_host,
+        settings.chroma_port,
+        settings.chroma_timeout_s,
+        headers=headers,
+        tls=trust(settings.chroma_ca_file) if settings.chroma_ssl else None,
     )
 
 

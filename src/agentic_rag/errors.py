@@ -9,7 +9,8 @@ AgenticRagError
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── RetrievalUnavailable the index or the embedder cannot be used now
-    │   └── IndexUnproven    a new index version did not pass its checks
+    │   ├── IndexUnproven    a new index version did not pass its checks
+    │   └── IndexRefused     a version is damaged, or was made for other parts than ours
     └── LlmUnavailable       a rung of the LLM ladder did not answer
 """
 
@@ -81,6 +82,10 @@ class IndexUnproven(RetrievalUnavailable):
     def __init__(self, message: str, missed: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.missed = tuple(missed)
+
+
+class IndexRefused(RetrievalUnavailable):
+    """An index version is damaged, or was made for other parts than ours; waiting mends nothing."""
 
 
 class LlmUnavailable(Unavailable):
