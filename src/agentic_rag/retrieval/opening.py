@@ -7,8 +7,8 @@ from agentic_rag.errors import IndexRefused, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
 from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
 from agentic_rag.retrieval.index import IndexVersion
-from agentic_rag.retrieval.ingest import Workshop, collection_name
 from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.retrieval.workshop import Workshop
 
 _DAMAGE = (
     ValueError, LookupError, TypeError, EOFError,
@@ -102,7 +102,7 @@ def _read(version: IndexVersion, shop: Workshop) -> Parts:
 async def _connect(version: IndexVersion, shop: Workshop, ids: Sequence[str]) -> VectorStore:
     if shop.server is None:
         return await _open_folder(version, ids)
-    store = ServerStore(shop.server, collection_name(shop.collection, version.folder.name), ids)
+    store = ServerStore(shop.server, shop.collection_of(version.folder.name), ids)
     await store.connect()
     return store
 
