@@ -23,7 +23,7 @@ WATCH_S = 1.0
 """How often a server looks which version is live."""
 
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
-_AGAIN_S = 15.0  # until a version is tried again that could not be opened for what may pass
+_AGAIN = 15  # looks until a version is tried again that could not be opened for what may pass
 
 
 @dataclass(slots=True)
@@ -93,6 +93,7 @@ class Library:
         noisy_sources: Sequence[str],
         make: Callable[[], object],
         on_open: Callable[[Sequence[Passage]], Awaitable[None]],
+        watch_s: float = WATCH_S,
     ) -> None:
         """Open nothing yet.
 
@@ -101,11 +102,13 @@ class Library:
             noisy_sources: globs of documents that are never evidence.
             make: builds the index, for when none is found.
             on_open: gets the passages when an index is open, before it is said to be ready.
+            watch_s: how often to look which version is live.
         """
         self._shop = shop
         self._noisy_sources = tuple(noisy_sources)
         self._make = make
         self._on_open = on_open
+        self._watch_s = watch_s
         self._live: Held | None = None
         self._leaving: Held | None = None
         self._followed = Pointer(name="", written=(0, 0))  # what was last acted on
@@ -226,7 +229,7 @@ class Library:
                     )
                 await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(self._watch_s)
             await self._follow()
 
     async def _follow(self) -> None:
@@ -243,7 +246,7 @@ class Library:
             self._again_at = math.inf
         except Exception as error:  # noqa: BLE001  # nobody awaits this task to hear of it
             self._refuse(pointer, error)
-            self._again_at = time.monotonic() + _AGAIN_S
+            self._again_at = time.monotonic() + _AGAIN * self._watch_s
 
     def _refuse(self, pointer: Pointer, error: Exception) -> None:
         refusal = Refusal(version=pointer.name, reason=_told(error))
@@ -295,7 +298,7 @@ class Library:
 
 def _told(error: Exception) -> str:
     """Return what went wrong, for people; what we did not foresee is named by its kind."""
-    return str(error) if isinstance(error, AgenticRagError) else f"{type(error).__name__}"
+    return str(error) if isinstance(error, AgenticRagError | OSError) else type(error).__name__
 
 
 def _trace(error: Exception) -> BaseException | None:
