@@ -14,6 +14,7 @@ from tests.fakes import WordEmbedder
 from agentic_rag.domain import Passage
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma import in_use
+from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import Workshop, ingest, prune
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.rollback import use
@@ -23,20 +24,31 @@ QUERIES = ("what does parking cost", "what does a visit cost", "what does a crow
 Versions = tuple[str, str, str]
 
 
-@pytest.fixture
-def versions(shop: Workshop, shop_at: Callable[..., Workshop], tmp_path: Path) -> Versions:
-    """Three versions in which everything costs 1, 2 or 3 euro; the first is live."""
-    folder = tmp_path / "priced"
-    folder.mkdir()
-    maker = replace(shop_at(tmp_path / "data"), keep=10)
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Versions]:
+    """A folder with the last documents and a DATA_DIR, and the versions in that; made once."""
+    folder = tmp_path_factory.mktemp("priced")
+    shelf = IndexShelf(folder / "data" / "index")
+    maker = Workshop(
+        shelf=shelf, embedder=WordEmbedder(), server=None, collection="clinic", keep=10
+    )
+    (folder / "documents").mkdir()
     made = []
     for price in (1, 2, 3):
         for thing in ("parking", "a visit", "a crown"):
             text = f"What does {thing} cost? {thing.title()} costs {price} euro.\n"
-            (folder / f"{thing}.txt").write_text(text * 3, "utf-8")
-        made.append(ingest(folder, maker).version)
+            (folder / "documents" / f"{thing}.txt").write_text(text * 3, "utf-8")
+        made.append(ingest(folder / "documents", maker).version)
     use(made[0], maker)
-    return tuple(made)
+    return folder, tuple(made)
+
+
+@pytest.fixture
+def versions(priced: tuple[Path, Versions], shop: Workshop, tmp_path: Path) -> Versions:
+    """Three versions in which everything costs 1, 2 or 3 euro; the first is live."""
+    folder, made = priced
+    shutil.copytree(folder / "data", tmp_path / "data")
+    return made
 
 
 async def nothing(passages: Sequence[Passage]) -> None:
@@ -296,12 +308,11 @@ async def test_versions_of_one_length_with_another_count_are_refused(shop, versi
 
 
 async def test_a_version_of_another_embedder_is_refused_with_the_remedy(
-    shop, versions, shop_at, tmp_path
+    shop, versions, shop_at, tmp_path, priced
 ):
-    folder = tmp_path / "priced"
     other = replace(shop_at(tmp_path / "data", WordEmbedder("other")), keep=10)
     async with serving(shop) as library:
-        made = ingest(folder, other).version
+        made = ingest(priced[0] / "documents", other).version
         await until(lambda: library.refusal)
         refusal = library.refusal
         meanwhile = await prices(library)
