@@ -8,6 +8,7 @@ from pathlib import Path
 from agentic_rag.agent.deps import Deps, Emergency, Limits
 from agentic_rag.agent.llm import get_llm, rungs
 from agentic_rag.clinic.profile import Clinic, read_clinic
+from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack
 from agentic_rag.inference.extractive import ExtractiveWriter
@@ -16,6 +17,7 @@ from agentic_rag.language import statement_spans
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.embedder import Embedder
+from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, Progress, Workshop, ingest
 from agentic_rag.retrieval.library import Library
@@ -56,7 +58,10 @@ def build_house(settings: Settings) -> House:
     judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
     library = Library(
         shop,
-        noisy_sources=clinic.profile.noisy_sources,
+        taste=Taste(
+            noisy_sources=clinic.profile.noisy_sources, precedence=clinic.profile.precedence
+        ),
+        rephrase=lambda text: in_their_words(text, clinic.profile.synonyms),
         make=lambda: ingest(clinic.documents, shop),
         on_open=lambda passages: _settle(judge, passages),
     )

@@ -37,8 +37,8 @@ Hits = list[tuple[int, float]]
 class VectorStore(Protocol):
     """Nearest neighbours among the rows of one index version."""
 
-    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
-        """Return the k nearest rows to a unit vector [dimension], documents `without` left out."""
+    async def query(self, vector: Vectors, *, k: int) -> Hits:
+        """Return the k nearest rows to a unit vector [dimension]."""
         ...
 
     async def alive(self) -> bool:
@@ -150,9 +150,8 @@ def _explain(where: ServerAddress | Path, error: Exception) -> str:
     return f"Chroma at {where} does not answer as it should"
 
 
-def _query(vector: Vectors, k: int, without: Sequence[str]) -> dict[str, Any]:
-    where = {"where": {"doc_id": {"$nin": list(without)}}} if without else {}
-    return {"query_embeddings": [vector], "n_results": k, "include": ["distances"], **where}
+def _query(vector: Vectors, k: int) -> dict[str, Any]:
+    return {"query_embeddings": [vector], "n_results": k, "include": ["distances"]}
 
 
 def _hits(found: Any, row_of: Mapping[str, int]) -> Hits:  # noqa: ANN401  # Chroma's TypedDict promises less than it gives
@@ -216,12 +215,12 @@ class EmbeddedStore:
             self._let_go()
             raise
 
-    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
+    async def query(self, vector: Vectors, *, k: int) -> Hits:
         """See `VectorStore`."""
 
         def ask() -> Hits:
             with _named_failure(Path("the index")):
-                return _hits(self._collection.query(**_query(vector, k, without)), self._row_of)
+                return _hits(self._collection.query(**_query(vector, k)), self._row_of)
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
 
@@ -280,9 +279,9 @@ class ServerStore:
         """
         await self._asked(self._claim)
 
-    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
+    async def query(self, vector: Vectors, *, k: int) -> Hits:
         """See `VectorStore`."""
-        wanted = _query(vector, k, without)
+        wanted = _query(vector, k)
         return await self._asked(lambda held: _hits_of(held.query(**wanted), self._row_of))
 
     async def alive(self) -> bool:

@@ -6,13 +6,13 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
-from agentic_rag.domain import Passage
+from agentic_rag.domain import Passage, Scope
 from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailable
 from agentic_rag.retrieval.embedder import Embedder
-from agentic_rag.retrieval.hybrid import OpenIndex
+from agentic_rag.retrieval.hybrid import OpenIndex, Taste
 from agentic_rag.retrieval.index import IndexVersion, Pointer
 from agentic_rag.retrieval.ingest import Workshop
 from agentic_rag.retrieval.opening import open_version
@@ -45,9 +45,12 @@ class Refusal:
 class Reading:
     """What one journey reads: the version that its first search met, to the end."""
 
-    def __init__(self, take: Callable[[], Held], embedder: Embedder) -> None:
+    def __init__(
+        self, take: Callable[[], Held], embedder: Embedder, rephrase: Callable[[str], str]
+    ) -> None:
         self._take = take
         self._embedder = embedder
+        self._rephrase = rephrase
         self.held: Held | None = None
 
     @property
@@ -60,7 +63,9 @@ class Reading:
         """Return this one, which is pinned already."""
         yield self
 
-    async def search(self, queries: Sequence[str], *, k: int) -> list[Passage]:
+    async def search(
+        self, queries: Sequence[str], *, k: int, scope: Scope | None = None
+    ) -> list[Passage]:
         """Return the k best passages over all queries, best first, noisy sources left out.
 
         Raises:
@@ -68,15 +73,9 @@ class Reading:
         """
         self.held = self.held or self._take()
         index = self.held.index
-        vectors = await self._embedder.embed(queries)
-        found = await asyncio.gather(
-            *(index.search(q, v, k=k) for q, v in zip(queries, vectors, strict=True))
-        )
-        best: dict[int, float] = {}
-        for row, score in (hit for hits in found for hit in hits):
-            best[row] = max(score, best.get(row, 0.0))
-        ranked = sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k]
-        return [replace(index.passages[row], score=score) for row, score in ranked]
+        asked = list(dict.fromkeys([*queries, *map(self._rephrase, queries)]))
+        vectors = await self._embedder.embed(asked)
+        return await index.search(asked, vectors, k=k, scope=scope)
 
 
 class Library:
@@ -90,7 +89,8 @@ class Library:
         self,
         shop: Workshop,
         *,
-        noisy_sources: Sequence[str],
+        taste: Taste,
+        rephrase: Callable[[str], str],
         make: Callable[[], object],
         on_open: Callable[[Sequence[Passage]], Awaitable[None]],
         watch_s: float = WATCH_S,
@@ -99,13 +99,15 @@ class Library:
 
         Args:
             shop: where the index stands, and what it was built with.
-            noisy_sources: globs of documents that are never evidence.
+            taste: what the clinic thinks of its documents.
+            rephrase: puts a query in the documents' own words; searched for beside the query.
             make: builds the index, for when none is found.
             on_open: gets the passages when an index is open, before it is said to be ready.
             watch_s: how often to look which version is live.
         """
         self._shop = shop
-        self._noisy_sources = tuple(noisy_sources)
+        self._taste = taste
+        self._rephrase = rephrase
         self._make = make
         self._on_open = on_open
         self._watch_s = watch_s
@@ -168,15 +170,17 @@ class Library:
             await self._shop.server.close()
         self._shop.embedder.close()
 
-    async def search(self, queries: Sequence[str], *, k: int) -> list[Passage]:
+    async def search(
+        self, queries: Sequence[str], *, k: int, scope: Scope | None = None
+    ) -> list[Passage]:
         """See `Reading.search`; for who searches once."""
         async with self.pinned() as reading:
-            return await reading.search(queries, k=k)
+            return await reading.search(queries, k=k, scope=scope)
 
     @asynccontextmanager
     async def pinned(self) -> AsyncIterator[Reading]:
         """Lend one version for as long as the block lasts, whatever goes live meanwhile."""
-        reading = Reading(self._take, self._shop.embedder)
+        reading = Reading(self._take, self._shop.embedder, self._rephrase)
         try:
             yield reading
         finally:
@@ -206,7 +210,7 @@ class Library:
             self._make()
 
     async def _opened(self, version: IndexVersion, *, settle: bool) -> OpenIndex:
-        index = await open_version(version, self._shop, self._noisy_sources)
+        index = await open_version(version, self._shop, self._taste)
         try:
             if settle:
                 await self._on_open(index.passages)

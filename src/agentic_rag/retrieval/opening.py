@@ -2,14 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from fnmatch import fnmatch
-from typing import Any
-
-import numpy as np
 
 from agentic_rag.errors import IndexRefused, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
-from agentic_rag.retrieval.hybrid import OpenIndex
+from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
 from agentic_rag.retrieval.index import IndexVersion
 from agentic_rag.retrieval.ingest import Workshop, collection_name
 from agentic_rag.retrieval.lexical import LexicalIndex
@@ -23,9 +19,7 @@ _DAMAGE = (
 _ITSELF = 0.99  # cosine from which a vector has found itself
 
 
-async def open_version(
-    version: IndexVersion, shop: Workshop, noisy_sources: Sequence[str]
-) -> OpenIndex:
+async def open_version(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenIndex:
     """Read all parts of a version, connect to its vectors, and search it once.
 
     What is slow runs on a thread; cancelled, nothing stays open.
@@ -35,7 +29,7 @@ async def open_version(
         RetrievalUnavailable: it cannot be read now.
     """
     try:
-        return await _open(version, shop, noisy_sources)
+        return await _open(version, shop, taste)
     except IndexRefused:
         raise
     except RetrievalUnavailable as error:
@@ -76,11 +70,11 @@ def _damaged(version: IndexVersion) -> IndexRefused:
     )
 
 
-async def _open(version: IndexVersion, shop: Workshop, noisy_sources: Sequence[str]) -> OpenIndex:
-    ids, parts = await asyncio.to_thread(_read, version, shop, noisy_sources)
-    store = await _connect(version, shop, ids)
+async def _open(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenIndex:
+    parts = await asyncio.to_thread(_read, version, shop)
+    store = await _connect(version, shop, parts.ids)
     try:
-        index = OpenIndex(store=store, **parts)
+        index = OpenIndex.of(parts, store, taste)
         await _prove(index)
     except BaseException:  # cancelled, too
         await store.close()
@@ -88,25 +82,21 @@ async def _open(version: IndexVersion, shop: Workshop, noisy_sources: Sequence[s
     return index
 
 
-def _read(
-    version: IndexVersion, shop: Workshop, noisy_sources: Sequence[str]
-) -> tuple[list[str], dict[str, Any]]:
-    """Return the ids of the rows, and the parts of an `OpenIndex` but for its store."""
+def _read(version: IndexVersion, shop: Workshop) -> Parts:
     check(version, shop)
-    passages, ids, vectors = version.passages(), version.ids(), version.vectors()
-    if not version.manifest().passages == len(passages) == len(ids) == len(vectors):
+    parts = Parts(
+        name=version.folder.name,
+        passages=version.passages(),
+        ids=version.ids(),
+        vectors=version.vectors(),
+        lexical=LexicalIndex.load(version.lexical),
+    )
+    rows, sections = len(parts.passages), sum(passage.part == 0 for passage in parts.passages)
+    if not version.manifest().passages == rows == len(parts.ids) == len(parts.vectors):
         raise ValueError("its parts are not of one length")
-    doc_ids = sorted({passage.doc_id for passage in passages})
-    noisy = {d for d in doc_ids if any(fnmatch(d, glob) for glob in noisy_sources)}
-    return ids, {
-        "name": version.folder.name,
-        "passages": passages,
-        "vectors": vectors,
-        "lexical": LexicalIndex.load(version.lexical),
-        "noisy": tuple(sorted(noisy)),
-        "section_of": np.cumsum([passage.part == 0 for passage in passages], dtype=np.intp) - 1,
-        "evidence": np.array([passage.doc_id not in noisy for passage in passages], dtype=bool),
-    }
+    if parts.lexical.size != sections:
+        raise ValueError("its lexical half has other sections")
+    return parts
 
 
 async def _connect(version: IndexVersion, shop: Workshop, ids: Sequence[str]) -> VectorStore:
@@ -132,6 +122,6 @@ async def _prove(index: OpenIndex) -> None:
     """Search for a row by its own vector: that loads Chroma's graph before anybody waits for it."""
     if not index.passages:
         return
-    found = await index.store.query(index.vectors[0], k=1, without=())
+    found = await index.store.query(index.vectors[0], k=1)
     if not found or found[0][1] < _ITSELF:
         raise ValueError("a vector does not find itself")
