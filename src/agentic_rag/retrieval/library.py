@@ -19,8 +19,7 @@ from agentic_rag.retrieval.opening import open_version
 
 logger = logging.getLogger(__name__)
 
-WATCH_S = 1.0
-"""How often a server looks which version is live."""
+WATCH_S = 1.0  # how often to look which version is live
 
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 _AGAIN = 15  # looks until a version is tried again that could not be opened for what may pass
@@ -83,6 +82,11 @@ class Library:
 
     Belongs to one event loop. Two versions are open at most: the live one, and the one before for
     as long as somebody reads it.
+
+    Attributes:
+        watch_s: how often it looks which version is live.
+        refusal: what went live and was not moved to; None where all is well.
+        reason: why nothing is open; empty where something is.
     """
 
     def __init__(
@@ -93,7 +97,6 @@ class Library:
         rephrase: Callable[[str], str],
         make: Callable[[], object],
         on_open: Callable[[Sequence[Passage]], Awaitable[None]],
-        watch_s: float = WATCH_S,
     ) -> None:
         """Open nothing yet.
 
@@ -103,14 +106,13 @@ class Library:
             rephrase: puts a query in the documents' own words; searched for beside the query.
             make: builds the index, for when none is found.
             on_open: gets the passages when an index is open, before it is said to be ready.
-            watch_s: how often to look which version is live.
         """
         self._shop = shop
         self._taste = taste
         self._rephrase = rephrase
         self._make = make
         self._on_open = on_open
-        self._watch_s = watch_s
+        self.watch_s = WATCH_S
         self._live: Held | None = None
         self._leaving: Held | None = None
         self._followed = Pointer(name="", written=(0, 0))  # what was last acted on
@@ -233,7 +235,7 @@ class Library:
                     )
                 await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
         while True:
-            await asyncio.sleep(self._watch_s)
+            await asyncio.sleep(self.watch_s)
             await self._follow()
 
     async def _follow(self) -> None:
@@ -250,7 +252,7 @@ class Library:
             self._again_at = math.inf
         except Exception as error:  # noqa: BLE001  # nobody awaits this task to hear of it
             self._refuse(pointer, error)
-            self._again_at = time.monotonic() + _AGAIN * self._watch_s
+            self._again_at = time.monotonic() + _AGAIN * self.watch_s
 
     def _refuse(self, pointer: Pointer, error: Exception) -> None:
         refusal = Refusal(version=pointer.name, reason=_told(error))

@@ -74,7 +74,7 @@ async def _open(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenInde
     parts = await asyncio.to_thread(_read, version, shop)
     store = await _connect(version, shop, parts.ids)
     try:
-        index = OpenIndex.of(parts, store, taste)
+        index = await asyncio.to_thread(OpenIndex.of, parts, store, taste)
         await _prove(index)
     except BaseException:  # cancelled, too
         await store.close()

@@ -14,6 +14,7 @@ from tests.fakes import WordEmbedder
 from agentic_rag.domain import Passage
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma import in_use
+from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import Workshop, ingest, prune
 from agentic_rag.retrieval.library import Library
@@ -55,10 +56,16 @@ async def nothing(passages: Sequence[Passage]) -> None:
     pass
 
 
+def library_of(shop: Workshop, on_open=nothing) -> Library:
+    library = Library(shop, taste=Taste(), rephrase=str, make=lambda: None, on_open=on_open)
+    library.watch_s = WATCH_S
+    return library
+
+
 @asynccontextmanager
 async def serving(shop: Workshop, on_open=nothing) -> AsyncIterator[Library]:
     """A library that serves, as in a server; ready at the start, closed at the end."""
-    library = Library(shop, noisy_sources=(), make=lambda: None, on_open=on_open, watch_s=WATCH_S)
+    library = library_of(shop, on_open)
     await library.start()
     try:
         await until(lambda: library.version)
@@ -464,7 +471,7 @@ async def test_a_cancelled_reader_gives_its_version_back(shop, versions):
 
 
 async def test_without_an_index_a_reader_is_told_why_and_later_reads(shop, tmp_path):
-    library = Library(shop, noisy_sources=(), make=lambda: None, on_open=nothing, watch_s=WATCH_S)
+    library = library_of(shop)
     async with library.pinned() as reading:
         with pytest.raises(RetrievalUnavailable, match="not open"):
             await reading.search(["parking"], k=1)
