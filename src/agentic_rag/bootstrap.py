@@ -14,15 +14,18 @@ from agentic_rag.errors import BadPack
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
+from agentic_rag.retrieval.building import Order
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.embedder import Embedder
+from agentic_rag.retrieval.engine import Progress
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import IngestReport, Progress, Workshop, ingest
+from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.loaders import load
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
+from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
 from agentic_rag.settings import Settings
 
@@ -137,16 +140,18 @@ def build_limits(settings: Settings) -> Limits:
 
 
 def ingest_folder(
-    settings: Settings, folder: Path | None, progress: Progress | None
+    settings: Settings, folder: Path | None, progress: Progress | None, *, strict: bool = False
 ) -> IngestReport:
     """Index `folder`, or the documents of the pack.
 
     Raises:
         BadPack: the folder or the pack cannot be used.
+        FilesSkipped: something cannot be read, and `strict` wants all or nothing.
         RetrievalUnavailable: the embedder or the Chroma server is away.
     """
     clinic = read_clinic(settings.clinic_pack)
-    return ingest(folder or clinic.documents, build_workshop(settings), progress)
+    order = Order(strict=strict)
+    return ingest(folder or clinic.documents, build_workshop(settings), progress, order)
 
 
 def read_emergency(clinic: Clinic) -> Emergency:

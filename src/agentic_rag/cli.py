@@ -18,7 +18,13 @@ from agentic_rag import doctor as checks
 from agentic_rag.agent.ask import ask as ask_agent
 from agentic_rag.bootstrap import House, build_house, build_workshop, ingest_folder
 from agentic_rag.domain import Answer, Degraded, Outcome, Question, Turn
-from agentic_rag.errors import AgenticRagError, Misconfigured, RetrievalUnavailable
+from agentic_rag.errors import (
+    AgenticRagError,
+    FilesSkipped,
+    IndexUnproven,
+    Misconfigured,
+    RetrievalUnavailable,
+)
 from agentic_rag.evaluation.golden import evaluate as evaluate_cases
 from agentic_rag.retrieval.index import Standing
 from agentic_rag.retrieval.ingest import prune as prune_shelf
@@ -118,31 +124,39 @@ def search(
 @app.command()
 def ingest(
     folder: Annotated[Path | None, typer.Argument(help="Default: the pack's documents.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Change nothing where a file would be left out.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make the index hold exactly the documents of a folder."""
     settings = _settings()
-    with _Bars(err) as bars:
-        report = _or_exit(lambda: ingest_folder(settings, folder, bars))
+    try:
+        with _Bars(err) as bars:
+            report = ingest_folder(settings, folder, bars, strict=strict)
+    except AgenticRagError as error:
+        if as_json:
+            _print_json({"error": str(error)} | _details(error))
+        _fail(error)
     if as_json:
-        _print_json(
-            {
-                "version": report.version,
-                "changed": report.changed,
-                "documents": report.documents,
-                "passages": report.passages,
-                "embedded": report.embedded,
-                "skipped": {each.doc_id: each.reason for each in report.skipped},
-            }
-        )
+        _print_json(asdict(report))
         return
     what = f"{report.documents} documents, {report.passages} passages"
-    if report.changed:
+    if report.embedded or report.changed:
         out.print(f"Indexed {what} ({report.embedded} embedded) as version {report.version}.")
     else:
         out.print(f"Nothing to do: version {report.version} holds {what}.")
-    for each in report.skipped:
-        out.print(f"[yellow]skipped[/yellow] {escape(each.doc_id)}: {escape(each.reason)}")
+    for name, reason in report.skipped.items():
+        out.print(f"[yellow]skipped[/yellow] {escape(name)}: {escape(reason)}")
+
+
+def _details(error: AgenticRagError) -> dict[str, Any]:
+    """Return what a program may want to know of a failed ingest beside the words."""
+    if isinstance(error, FilesSkipped):
+        return {"skipped": dict(error.skipped)}
+    if isinstance(error, IndexUnproven):
+        return {"missed": list(error.missed)}
+    return {}
 
 
 @index_app.command("list")
@@ -320,6 +334,10 @@ class _Bars:
         self._progress.stop()
 
     def start(self, stage: str, total: int) -> Callable[[int], None]:
-        """See `agentic_rag.retrieval.ingest.Progress`."""
+        """See `agentic_rag.retrieval.engine.Progress`."""
         task = self._progress.add_task(stage, total=total)
         return lambda advance: self._progress.advance(task, advance)
+
+    def note(self, text: str) -> None:
+        """See `agentic_rag.retrieval.engine.Progress`."""
+        self._progress.console.print(escape(text), highlight=False)

@@ -7,13 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import chromadb
 import httpx
-from chromadb.api import ClientAPI
 from chromadb.api.models.AsyncCollection import AsyncCollection
 from chromadb.config import Settings as ChromaSettings
 from chromadb.errors import ChromaError, NotFoundError
@@ -23,10 +21,14 @@ from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.embedder import Vectors
 
-_BATCH = 2000  # rows in one upsert; Chroma takes 5461
-_READ_AT = "read_at"  # in a collection's metadata: when a replica last said that it reads it
-_LEASE_S = 24 * 3600
-_CONFIGURATION: Any = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}}
+READ_AT = "read_at"
+"""In a collection's metadata: when a replica last said that it reads it."""
+
+LEASE_S = 24 * 3600
+"""How long a replica's word holds, in seconds."""
+
+ROWS = "rows"
+"""What the collection in a Chroma folder is called."""
 
 T = TypeVar("T")
 
@@ -50,94 +52,15 @@ class VectorStore(Protocol):
         ...
 
 
-def _open_folder(folder: Path) -> Any:  # noqa: ANN401  # ClientAPI's type lacks `close`
+def open_folder(folder: Path) -> Any:  # noqa: ANN401  # ClientAPI's type lacks `close`
+    """Open a Chroma folder, or make one; nobody else may have it open."""
     settings = ChromaSettings(anonymized_telemetry=False)
     return chromadb.PersistentClient(path=str(folder), settings=settings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """What a store holds: the vectors [rows, dimension], and of each row its id and document.
-
-    The id names the vector, not the row: a row that moves in the next version keeps it.
-    """
-
-    ids: Sequence[str]
-    doc_ids: Sequence[str]
-    vectors: Vectors
-
-
-def build_folder(folder: Path, rows: Rows, progress: Callable[[int], None]) -> None:
-    """Write a Chroma folder that holds the rows; nobody may have it open."""
-    client = _open_folder(folder)
-    try:
-        _fill(client, "rows", rows, progress)
-    finally:
-        client.close()
-
-
-def build_collection(
-    address: ServerAddress, name: str, rows: Rows, progress: Callable[[int], None]
-) -> None:
-    """Write a collection on a Chroma server.
-
-    A whole one of the same name is left as it is, for the name tells what is in it and another
-    replica may be reading it; a half-written one is filled up, by several replicas at once if
-    need be: the same row has the same id and the same vector for each.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        if count_rows(address, name) == len(rows.ids):
-            return
-        _fill(client, name, rows, progress)
-
-
-def count_rows(address: ServerAddress, name: str) -> int:
-    """Return how many rows a collection on a Chroma server has; 0 where there is none.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        if name not in {collection.name for collection in client.list_collections()}:
-            return 0
-        return client.get_collection(name, embedding_function=None).count()
-
-
-def drop_collections(address: ServerAddress, names: Sequence[str]) -> None:
-    """Remove the collections of those names, but for any that somebody read within a day.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        for collection in client.list_collections():
-            read_at = (collection.metadata or {}).get(_READ_AT, 0)
-            if collection.name in names and time.time() - float(str(read_at)) > _LEASE_S:
-                client.delete_collection(collection.name)
-
-
-def _fill(client: ClientAPI, name: str, rows: Rows, progress: Callable[[int], None]) -> None:
-    collection = client.get_or_create_collection(
-        name, embedding_function=None, configuration=_CONFIGURATION
-    )
-    for at in range(0, len(rows.ids), _BATCH):
-        batch = slice(at, at + _BATCH)
-        collection.upsert(
-            ids=list(rows.ids[batch]),
-            embeddings=rows.vectors[batch],
-            metadatas=[{"doc_id": doc_id} for doc_id in rows.doc_ids[batch]],
-        )
-        progress(len(rows.ids[batch]))
-
-
 @contextmanager
-def _named_failure(where: ServerAddress | Path) -> Iterator[None]:
+def named_failure(where: ServerAddress | Path) -> Iterator[None]:
+    """Turn what Chroma raises into an error that names where it is."""
     try:
         yield
     except (ChromaError, httpx.HTTPError, OSError, LookupError, ValueError, TypeError) as error:
@@ -208,9 +131,9 @@ class EmbeddedStore:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chroma")
         self._client: Any = None
         try:
-            with _named_failure(folder):
-                self._client = _open_folder(self._own(folder))
-                self._collection = self._client.get_collection("rows", embedding_function=None)
+            with named_failure(folder):
+                self._client = open_folder(self._own(folder))
+                self._collection = self._client.get_collection(ROWS, embedding_function=None)
         except BaseException:
             self._let_go()
             raise
@@ -219,7 +142,7 @@ class EmbeddedStore:
         """See `VectorStore`."""
 
         def ask() -> Hits:
-            with _named_failure(Path("the index")):
+            with named_failure(Path("the index")):
                 return _hits(self._collection.query(**_query(vector, k)), self._row_of)
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
@@ -288,7 +211,7 @@ class ServerStore:
         """See `VectorStore`."""
         try:
             rows = await self._asked(lambda held: held.count())
-            if time.time() - self._claimed_at > _LEASE_S / 4:
+            if time.time() - self._claimed_at > LEASE_S / 4:
                 await self._asked(self._claim)
         except RetrievalUnavailable:
             return False
@@ -299,7 +222,7 @@ class ServerStore:
         self._collection = None
 
     async def _asked(self, ask: Callable[[AsyncCollection], Awaitable[T]]) -> T:
-        with _named_failure(self._address):
+        with named_failure(self._address):
             async with asyncio.timeout(self._address.timeout_s):
                 try:
                     return await ask(self._collection or await self._find())
@@ -317,4 +240,4 @@ class ServerStore:
     async def _claim(self, held: AsyncCollection) -> None:
         """Tell other replicas, which share the server, that this collection is being read."""
         self._claimed_at = time.time()
-        await held.modify(metadata={_READ_AT: int(self._claimed_at)})
+        await held.modify(metadata={READ_AT: int(self._claimed_at)})

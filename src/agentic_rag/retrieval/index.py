@@ -3,10 +3,11 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -21,15 +22,58 @@ FORMAT = 3
 _LONGEST_NAME = 255  # that a folder can have
 
 
+class Mark(NamedTuple):
+    """A section that has passages: a digest of its text and headings, and where it starts."""
+
+    digest: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a version holds of one file, its vectors aside.
+
+    Attributes:
+        digest: SHA-256 of the file, hexadecimal.
+        ids: names each passage's vector, in every version that has it.
+        marks: one for each section that has passages.
+        skipped: the reason by name of what is not in the index: the file, or parts of it.
+    """
+
+    doc_id: str
+    digest: str
+    passages: tuple[Passage, ...]
+    ids: tuple[str, ...]
+    marks: tuple[Mark, ...]
+    skipped: Mapping[str, str]
+
+    @classmethod
+    def nothing(cls, doc_id: str) -> "Entry":
+        """Return the entry of a file that no version holds."""
+        return cls(doc_id=doc_id, digest="", passages=(), ids=(), marks=(), skipped={})
+
+
+def vector_name(row_id: str) -> str:
+    """Return the name of a row's vector: rows of the same words in one document share it.
+
+    >>> vector_name("0f3c"), vector_name("0f3c-1")
+    ('0f3c', '0f3c')
+    """
+    return row_id.partition("-")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What a version was made of.
 
     Attributes:
         created: when, in UTC, as ISO 8601.
-        documents: SHA-256 by doc_id.
-        skipped: the reason by doc_id, for the files that could not be read.
+        documents: SHA-256 by doc_id of what is in the index.
+        refused: SHA-256 by doc_id of the files that could not be read.
+        skipped: the reason by name of what could not be read: files, and parts of files.
         store: where its vectors are: "folder" or "server".
+        churn: rows that were changed in Chroma's folder since it was filled from nothing.
+        parts: the size in bytes of each file of the version, by its path.
     """
 
     format: int
@@ -38,13 +82,22 @@ class Manifest:
     embedder: str
     store: str
     documents: Mapping[str, str]
+    refused: Mapping[str, str]
     skipped: Mapping[str, str]
     passages: int
+    churn: int
+    parts: Mapping[str, int]
 
 
-def version_of(documents: Mapping[str, str], embedder: str, store: str) -> str:
-    """Name a version by all that it is made of: the same input has the same name."""
-    made_of = orjson.dumps([FORMAT, embedder, store, sorted(documents.items())])
+def version_of(digests: Mapping[str, str], embedder: str, store: str) -> str:
+    """Name a version by all that it is made of: the same input has the same name.
+
+    Args:
+        digests: SHA-256 by doc_id of every file that was read, or could not be.
+        embedder: the embedder's fingerprint.
+        store: where its vectors are.
+    """
+    made_of = orjson.dumps([FORMAT, embedder, store, sorted(digests.items())])
     return hashlib.sha256(made_of).hexdigest()[:16]
 
 
@@ -78,6 +131,22 @@ class IndexVersion:
         except TypeError as error:
             raise ValueError(f"manifest.json: {error}") from error
 
+    def damaged(self) -> set[str]:
+        """Return the paths of the files that are missing or not of the size that was written.
+
+        Raises:
+            ValueError: there is no manifest of this format to tell by.
+        """
+        parts = self.manifest().parts
+        return {path for path, size in parts.items() if _size(self.folder / path) != size}
+
+    def is_whole(self) -> bool:
+        """Tell whether all its files are there, as they were written."""
+        try:
+            return not self.damaged()
+        except (OSError, ValueError):
+            return False
+
     def passages(self) -> list[Passage]:
         """Read the passages, in the order of the rows of every other part."""
         with (self.folder / "passages.jsonl").open("rb") as lines:
@@ -92,21 +161,54 @@ class IndexVersion:
         vectors: Vectors = np.load(self.folder / "vectors.npy", mmap_mode="r")
         return vectors
 
-    def write(
-        self,
-        manifest: Manifest,
-        passages: Sequence[Passage],
-        ids: Sequence[str],
-        vectors: Vectors,
-    ) -> None:
-        """Write all parts but Chroma's and the lexical one; the manifest last."""
+    def entries(self) -> dict[str, Entry]:
+        """Read what it holds of each file, by doc_id."""
+        manifest = self.manifest()
+        rows = zip(self.passages(), self.ids(), strict=True)
+        held = {doc: list(of) for doc, of in groupby(rows, key=lambda row: row[0].doc_id)}
+        marks = iter(self._marks())
+        entries = {}
+        for doc_id, digest in [*manifest.documents.items(), *manifest.refused.items()]:
+            passages = tuple(passage for passage, _ in held.get(doc_id, ()))
+            entries[doc_id] = Entry(
+                doc_id=doc_id,
+                digest=digest,
+                passages=passages,
+                ids=tuple(row_id for _, row_id in held.get(doc_id, ())),
+                marks=tuple(islice(marks, sum(passage.part == 0 for passage in passages))),
+                skipped=_skipped_of(doc_id, manifest.skipped),
+            )
+        return entries
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Write the passages, their ids and the marks."""
         with (self.folder / "passages.jsonl").open("wb") as lines:
-            lines.writelines(orjson.dumps(asdict(passage)) + b"\n" for passage in passages)
+            for entry in entries:
+                lines.writelines(orjson.dumps(asdict(each)) + b"\n" for each in entry.passages)
+        ids = (row_id for entry in entries for row_id in entry.ids)
         (self.folder / "ids.txt").write_text("\n".join(ids), encoding="ascii")
-        np.save(self.folder / "vectors.npy", vectors)
-        (self.folder / "manifest.json").write_bytes(
-            orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2)
-        )
+        marks = (f"{m.digest} {m.start}" for entry in entries for m in entry.marks)
+        (self.folder / "marks.txt").write_text("\n".join(marks), encoding="ascii")
+
+    def write_vectors(self, rows: Iterable[Vectors], shape: tuple[int, int]) -> None:
+        """Write the vectors [rows, dimension], row by row."""
+        path = self.folder / "vectors.npy"
+        whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        for row, vector in enumerate(rows):
+            whole[row] = vector
+        whole.flush()
+
+    def seal(self, manifest: Manifest) -> None:
+        """Write the manifest, and have everything reach the disk."""
+        parts = {path: size for path, size in _files(self.folder) if path != "manifest.json"}
+        content = orjson.dumps(asdict(replace(manifest, parts=parts)), option=orjson.OPT_INDENT_2)
+        (self.folder / "manifest.json").write_bytes(content)
+        for path in [*self.folder.rglob("*"), self.folder]:
+            sync(path)
+
+    def _marks(self) -> list[Mark]:
+        lines = (self.folder / "marks.txt").read_text(encoding="ascii").splitlines()
+        return [Mark(digest, int(start)) for digest, start in map(str.split, lines)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +279,15 @@ class IndexShelf:
             file.flush()
             os.fsync(file.fileno())
         pointer.replace(self.folder / "current")
-        sync_folder(self.folder)
+        sync(self.folder)
+
+    def put(self, version: IndexVersion) -> None:
+        """Take in a version that was built aside; one of the same name, if any, is put away."""
+        final = self.place(version.folder.name).folder
+        if final.exists():
+            self.remove(final.name)
+        version.folder.replace(final)
+        sync(final.parent)
 
     def names(self) -> list[str]:
         """Return the names of all whole versions, newest first."""
@@ -213,13 +323,31 @@ class IndexShelf:
         return self.folder / "versions"
 
 
-def sync_folder(folder: Path) -> None:
-    """Have a folder's entries reach the disk: a file that was moved into it is there for good."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's entries, reach the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def digest(version: IndexVersion) -> str:
+    """Return a digest of what a version answers from: equal ones answer alike.
+
+    That of its Chroma folder is not among it: the same rows come to lie differently there.
+    """
+    whole = hashlib.sha256()
+    for part in ("passages.jsonl", "ids.txt", "vectors.npy"):
+        whole.update((version.folder / part).read_bytes())
+    for path, _ in sorted(_files(version.lexical)):
+        whole.update(path.encode() + (version.lexical / path).read_bytes())
+    return whole.hexdigest()
+
+
+def _skipped_of(doc_id: str, skipped: Mapping[str, str]) -> dict[str, str]:
+    parts = f"{doc_id}#"
+    return {name: why for name, why in skipped.items() if name == doc_id or name.startswith(parts)}
 
 
 def _fields(folder: Path) -> dict[str, Any]:
@@ -242,15 +370,24 @@ def _standing(folder: Path, *, live: bool) -> Standing:
         embedder=str(fields.get("embedder", "")),
         documents=len(documents) if isinstance(documents, dict) else 0,
         passages=passages if isinstance(passages, int) else 0,
-        size_bytes=sum(_sizes(folder)),
+        size_bytes=sum(size for _, size in _files(folder)),
         live=live,
     )
 
 
-def _sizes(folder: Path) -> Iterator[int]:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield each file below a folder, as a path from there, with its size."""
     for parent, _, files in os.walk(folder):
         for name in files:
+            path = Path(parent) / name
             try:
-                yield (Path(parent) / name).lstat().st_size
+                yield path.relative_to(folder).as_posix(), path.lstat().st_size
             except OSError:  # taken away meanwhile
                 continue

@@ -14,8 +14,8 @@ from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailab
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.hybrid import OpenIndex, Taste
 from agentic_rag.retrieval.index import IndexVersion, Pointer
-from agentic_rag.retrieval.ingest import Workshop
 from agentic_rag.retrieval.opening import open_version
+from agentic_rag.retrieval.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 

@@ -33,6 +33,11 @@ def find_files(folder: Path) -> list[Path]:
     )
 
 
+def has_reader(path: Path) -> bool:
+    """Tell by its name whether a file is of a kind that we read."""
+    return path.suffix.lower() in _READERS
+
+
 def load(path: Path, folder: Path) -> Document | Skipped:
     """Read one file below `folder`."""
     doc_id = path.relative_to(folder).as_posix()

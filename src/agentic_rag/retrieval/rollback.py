@@ -1,10 +1,11 @@
 """Rollback: makes a version that stands on the shelf the live one, where it can be served."""
 
 from agentic_rag.errors import IndexRefused, RetrievalUnavailable
-from agentic_rag.retrieval import chroma
+from agentic_rag.retrieval.chroma_server import ServerAddress
+from agentic_rag.retrieval.filling import Rows, filling_collection
 from agentic_rag.retrieval.index import IndexVersion
-from agentic_rag.retrieval.ingest import Workshop, collection_name
 from agentic_rag.retrieval.opening import check
+from agentic_rag.retrieval.workshop import Workshop
 
 
 def use(prefix: str, shop: Workshop) -> str:
@@ -20,7 +21,7 @@ def use(prefix: str, shop: Workshop) -> str:
     version = shop.shelf.place(_find(prefix, shop))
     check(version, shop)
     if shop.server:
-        _fill_if_lost(version, shop)
+        _fill_if_lost(version, shop.server, shop.collection_of(version.folder.name))
     try:
         shop.shelf.switch(version.folder.name)
     except OSError as error:
@@ -42,9 +43,10 @@ def _find(prefix: str, shop: Workshop) -> str:
     raise IndexRefused(f"{what} with {prefix!r}; there is {stands}")
 
 
-def _fill_if_lost(version: IndexVersion, shop: Workshop) -> None:
-    name = collection_name(shop.collection, version.folder.name)
-    if shop.server and chroma.count_rows(shop.server, name) != version.manifest().passages:
-        doc_ids = [passage.doc_id for passage in version.passages()]
-        rows = chroma.Rows(ids=version.ids(), doc_ids=doc_ids, vectors=version.vectors())
-        chroma.build_collection(shop.server, name, rows, lambda _rows: None)
+def _fill_if_lost(version: IndexVersion, server: ServerAddress, name: str) -> None:
+    passages, vectors = version.passages(), version.vectors()
+    rows = Rows(
+        ids=version.ids(), doc_ids=[passage.doc_id for passage in passages], vectors=vectors
+    )
+    with filling_collection(server, name, len(passages), lambda _rows: None) as sink:
+        sink.add(rows)

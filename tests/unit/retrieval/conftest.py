@@ -8,7 +8,7 @@ from tests.fakes import WordEmbedder
 
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import Workshop
+from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.settings import Settings
 
 

@@ -8,13 +8,11 @@ import pytest
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma import (
     EmbeddedStore,
-    Rows,
     ServerStore,
-    build_collection,
-    build_folder,
     in_use,
 )
 from agentic_rag.retrieval.chroma_server import ServerAddress
+from agentic_rag.retrieval.filling import Rows, filling_collection, filling_folder
 
 VECTORS = np.eye(3, 8, dtype=np.float32)
 IDS = ["a", "b", "b-1"]
@@ -23,7 +21,8 @@ ROWS = Rows(ids=IDS, doc_ids=["a.md", "b.md", "b.md"], vectors=VECTORS)
 
 @pytest.fixture
 def chroma_folder(tmp_path):
-    build_folder(tmp_path / "chroma", ROWS, lambda _count: None)
+    with filling_folder(tmp_path / "chroma", len(IDS), lambda _count: None) as sink:
+        sink.add(ROWS)
     return tmp_path / "chroma"
 
 
@@ -74,5 +73,7 @@ async def test_a_server_that_is_away_is_named(nobody):
 
 
 def test_nothing_is_built_on_a_server_that_is_away(nobody):
-    with pytest.raises(RetrievalUnavailable, match="CHROMA_HOST"):
-        build_collection(nobody, "clinic-1", ROWS, lambda _count: None)
+    filling = filling_collection(nobody, "clinic-1", len(IDS), lambda _count: None)
+
+    with pytest.raises(RetrievalUnavailable, match="CHROMA_HOST"), filling as sink:
+        sink.add(ROWS)

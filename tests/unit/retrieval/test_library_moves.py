@@ -16,12 +16,21 @@ from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma import in_use
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import Workshop, ingest, prune
+from agentic_rag.retrieval.ingest import ingest, prune
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.rollback import use
+from agentic_rag.retrieval.workshop import Workshop
 
 WATCH_S = 0.02
 QUERIES = ("what does parking cost", "what does a visit cost", "what does a crown cost")
+PARTS = (
+    "passages.jsonl",
+    "vectors.npy",
+    "ids.txt",
+    "manifest.json",
+    "chroma/chroma.sqlite3",
+    "chroma/*/data_level0.bin",
+)
 Versions = tuple[str, str, str]
 
 
@@ -274,10 +283,15 @@ async def test_a_pointer_that_is_taken_away_is_not_followed(shop, versions):
         assert await prices(library) == {"1"}
 
 
-@pytest.mark.parametrize("part", ["passages.jsonl", "vectors.npy", "ids.txt", "manifest.json"])
-@pytest.mark.parametrize("damage", ["cut", "gone", "empty", "garbage"])
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        *((part, damage) for part in PARTS for damage in ("cut", "gone", "empty")),
+        *((part, "garbage") for part in PARTS if "data_level0" not in part),
+    ],
+)
 async def test_a_damaged_version_is_refused_while_the_old_one_serves(shop, versions, part, damage):
-    path = shop.shelf.place(versions[1]).folder / part
+    (path,) = shop.shelf.place(versions[1]).folder.glob(part)
     whole = path.read_bytes()
     async with serving(shop) as library:
         if damage == "gone":
@@ -308,7 +322,7 @@ async def test_versions_of_one_length_with_another_count_are_refused(shop, versi
     passages = (folder / "passages.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "passages.jsonl").write_bytes(b"".join(passages[:-1]))
     async with serving(shop) as library:
-        use(versions[1], shop)
+        shop.shelf.switch(versions[1])
         await until(lambda: library.refusal)
 
         assert "damaged" in library.refusal.reason
