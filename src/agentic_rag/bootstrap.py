@@ -90,7 +90,8 @@ def build_house(settings: Settings) -> House:
 async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
     """Warm what the first questions need, then take all that stands out of the collector's sight.
 
-    A full collection over a loaded index stops the event loop for half a second.
+    A full collection over a loaded index stops the event loop for half a second. An index that is
+    left later is freed all the same, by its count of references: nothing in it is a cycle.
     """
     await judge.warm(passages)
     gc.collect()

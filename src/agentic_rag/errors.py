@@ -9,8 +9,8 @@ AgenticRagError
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── RetrievalUnavailable the index or the embedder cannot be used now
-    │   ├── IndexUnproven    a new index version did not pass its checks
-    │   └── IndexRefused     a version is damaged, or was made for other parts than ours
+    │   ├── IndexRefused     a version is damaged, or was made for other parts than ours
+    │   └── IndexUnproven    a new index version did not pass its checks
     └── LlmUnavailable       a rung of the LLM ladder did not answer
 """
 
@@ -72,6 +72,10 @@ class RetrievalUnavailable(Unavailable):
     """The index or the embedder cannot be used now."""
 
 
+class IndexRefused(RetrievalUnavailable):
+    """An index version is damaged, or was made for other parts than ours; waiting mends nothing."""
+
+
 class IndexUnproven(RetrievalUnavailable):
     """A new index version did not pass its checks; the live one stays.
 
@@ -82,10 +86,6 @@ class IndexUnproven(RetrievalUnavailable):
     def __init__(self, message: str, missed: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.missed = tuple(missed)
-
-
-class IndexRefused(RetrievalUnavailable):
-    """An index version is damaged, or was made for other parts than ours; waiting mends nothing."""
 
 
 class LlmUnavailable(Unavailable):

@@ -245,10 +245,7 @@ class IndexShelf:
 
     def current(self) -> IndexVersion | None:
         """Return the live version, or None before the first ingest."""
-        try:
-            name = (self.folder / "current").read_text(encoding="utf-8").strip()
-        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-            return None
+        name = self.pointer().name
         return self.place(name) if self.holds(name) else None
 
     def pointer(self) -> Pointer:
@@ -264,7 +261,8 @@ class IndexShelf:
     def holds(self, name: str) -> bool:
         """Tell whether a version of that name stands here, whole."""
         is_name = name not in ("", ".", "..") and Path(name).name == name and "\x00" not in name
-        return is_name and (self.folder / "versions" / name / "manifest.json").exists()
+        fits = len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
+        return is_name and fits and (self.folder / "versions" / name / "manifest.json").exists()
 
     def place(self, name: str) -> IndexVersion:
         """Return where the version of that name stands, or would."""

@@ -19,11 +19,10 @@ from agentic_rag.retrieval.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
-WATCH_S = 1.0
-"""How often a server looks which version is live."""
+WATCH_S = 1.0  # how often to look which version is live
 
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
-_AGAIN_S = 15.0  # until a version is tried again that could not be opened for what may pass
+_AGAIN = 15  # looks until a version is tried again that could not be opened for what may pass
 
 
 @dataclass(slots=True)
@@ -83,6 +82,11 @@ class Library:
 
     Belongs to one event loop. Two versions are open at most: the live one, and the one before for
     as long as somebody reads it.
+
+    Attributes:
+        watch_s: how often it looks which version is live.
+        refusal: what went live and was not moved to; None where all is well.
+        reason: why nothing is open; empty where something is.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class Library:
         self._rephrase = rephrase
         self._make = make
         self._on_open = on_open
+        self.watch_s = WATCH_S
         self._live: Held | None = None
         self._leaving: Held | None = None
         self._followed = Pointer(name="", written=(0, 0))  # what was last acted on
@@ -230,7 +235,7 @@ class Library:
                     )
                 await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(self.watch_s)
             await self._follow()
 
     async def _follow(self) -> None:
@@ -247,7 +252,7 @@ class Library:
             self._again_at = math.inf
         except Exception as error:  # noqa: BLE001  # nobody awaits this task to hear of it
             self._refuse(pointer, error)
-            self._again_at = time.monotonic() + _AGAIN_S
+            self._again_at = time.monotonic() + _AGAIN * self.watch_s
 
     def _refuse(self, pointer: Pointer, error: Exception) -> None:
         refusal = Refusal(version=pointer.name, reason=_told(error))
@@ -299,7 +304,7 @@ class Library:
 
 def _told(error: Exception) -> str:
     """Return what went wrong, for people; what we did not foresee is named by its kind."""
-    return str(error) if isinstance(error, AgenticRagError) else f"{type(error).__name__}"
+    return str(error) if isinstance(error, AgenticRagError | OSError) else type(error).__name__
 
 
 def _trace(error: Exception) -> BaseException | None:

@@ -16,7 +16,7 @@ _DAMAGE = (
 )  # fmt: skip
 """What reading a damaged part ends in."""
 
-_ITSELF = 0.99  # cosine from which a vector has found itself
+_EXACT = 0.01  # cosines that differ by less are the same
 
 
 async def open_version(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenIndex:
@@ -45,15 +45,17 @@ async def open_version(version: IndexVersion, shop: Workshop, taste: Taste) -> O
 
 
 def check(version: IndexVersion, shop: Workshop) -> None:
-    """Refuse a version that was made for other parts than the shop's.
+    """Refuse a version that is damaged, or was made for other parts than the shop's.
 
     Raises:
         IndexRefused: tells what to do.
     """
     try:
-        manifest = version.manifest()
+        manifest, damaged = version.manifest(), version.damaged()
     except _DAMAGE as error:
         raise _damaged(version) from error
+    if damaged:  # Chroma would die of a graph that has been cut
+        raise _damaged(version) from ValueError(f"{', '.join(sorted(damaged))}: not as written")
     made, wanted = (manifest.embedder, manifest.store), (shop.embedder.fingerprint, shop.store)
     if made != wanted:
         raise IndexRefused(
@@ -74,7 +76,7 @@ async def _open(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenInde
     parts = await asyncio.to_thread(_read, version, shop)
     store = await _connect(version, shop, parts.ids)
     try:
-        index = OpenIndex.of(parts, store, taste)
+        index = await asyncio.to_thread(OpenIndex.of, parts, store, taste)
         await _prove(index)
     except BaseException:  # cancelled, too
         await store.close()
@@ -119,9 +121,14 @@ async def _open_folder(version: IndexVersion, ids: Sequence[str]) -> EmbeddedSto
 
 
 async def _prove(index: OpenIndex) -> None:
-    """Search for a row by its own vector: that loads Chroma's graph before anybody waits for it."""
+    """Search once, which loads Chroma's graph before anybody waits for it.
+
+    What is found need not be the nearest, for the graph is approximate; but it must be as near as
+    Chroma says, or its rows are not ours.
+    """
     if not index.passages:
         return
-    found = await index.store.query(index.vectors[0], k=1)
-    if not found or found[0][1] < _ITSELF:
-        raise ValueError("a vector does not find itself")
+    asked = index.vectors[0]
+    found = await index.store.query(asked, k=1)
+    if not found or abs(found[0][1] - float(index.vectors[found[0][0]] @ asked)) > _EXACT:
+        raise ValueError("Chroma holds other vectors")

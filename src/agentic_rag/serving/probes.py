@@ -1,5 +1,6 @@
 """The doors for Kubernetes and for a first look: alive, ready, health and search."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -45,10 +46,13 @@ def router(house: House) -> APIRouter:
 
     @routes.get("/health")
     async def health() -> dict[str, Any]:
-        is_ready = await house.library.ready()
+        library, is_ready = house.library, await house.library.ready()
+        refusal = library.refusal
         return {
-            "status": "ok" if is_ready else "degraded",
+            "status": "ok" if is_ready and not refusal else "degraded",
             "index": is_ready,
+            "index_version": library.version,
+            "refused": asdict(refusal) if refusal else None,
             "version": __version__,
         }
 
