@@ -15,7 +15,7 @@ from rich.table import Table
 
 from agentic_rag import doctor as checks
 from agentic_rag.agent.ask import ask as ask_agent
-from agentic_rag.bootstrap import House, build_house, ingest_folder
+from agentic_rag.bootstrap import House, build_house, export_embedder, ingest_folder
 from agentic_rag.domain import Answer, Degraded, Outcome, Question, Turn
 from agentic_rag.errors import AgenticRagError, Misconfigured, RetrievalUnavailable
 from agentic_rag.evaluation.golden import evaluate as evaluate_cases
@@ -137,6 +137,30 @@ def ingest(
         out.print(f"Nothing to do: version {report.version} holds {what}.")
     for each in report.skipped:
         out.print(f"[yellow]skipped[/yellow] {escape(each.doc_id)}: {escape(each.reason)}")
+
+
+@app.command("export-embedder")
+def export(as_json: Json = False) -> None:
+    """Write the embedder as ONNX graphs, so that the server starts without torch."""
+    settings = _settings()
+    with err.status("reading the weights") as status:
+        report, stale = _or_exit(lambda: export_embedder(settings, status.update))
+    made = report.export.manifest
+    if as_json:
+        shown = made.model_dump(include={"model", "weights", "cosines"})
+        where = {"folder": str(report.export.folder), "changed": report.changed}
+        _print_json({**where, **shown, "index_is_stale": stale})
+        return
+    if report.changed:
+        cosines = ", ".join(f"{name} {cosine:.4f}" for name, cosine in made.cosines.items())
+        out.print(f"Exported {made.model} to {escape(str(report.export.folder))}.", soft_wrap=True)
+        out.print(f"Least cosine to sentence-transformers: {cosines}.")
+    else:
+        out.print(f"Nothing to do: {escape(str(report.export.folder))} holds {made.model}.")
+    if stale:
+        out.print(
+            "The index was built by another embedder: make it anew with `agentic-rag ingest`."
+        )
 
 
 @app.command()

@@ -5,6 +5,7 @@ AgenticRagError
 ├── Misconfigured            the operator's
 │   ├── BadSettings          an environment variable is wrong
 │   ├── BadPack              a file of the clinic pack is wrong
+│   ├── BadExport            the embedder cannot be exported
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── RetrievalUnavailable the index or the embedder cannot be used now
@@ -40,6 +41,10 @@ class BadSettings(Misconfigured):
 
 class BadPack(Misconfigured):
     """A clinic pack cannot be used; the message names the file, the field and what was expected."""
+
+
+class BadExport(Misconfigured):
+    """The embedder cannot be exported; the message says why."""
 
 
 class LlmNotConfigured(Misconfigured):
