@@ -14,11 +14,14 @@ from agentic_rag.errors import BadPack
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
+from agentic_rag.retrieval.backends import Recipe, pick_backend
 from agentic_rag.retrieval.building import Order
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.engine import Progress
+from agentic_rag.retrieval.exporting import ExportReport, Say
+from agentic_rag.retrieval.exporting import export_embedder as export_model
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
@@ -106,7 +109,7 @@ def build_workshop(settings: Settings) -> Workshop:
     """
     return Workshop(
         shelf=IndexShelf(settings.data_dir / "index"),
-        embedder=Embedder(settings.embedding_model),
+        embedder=build_embedder(settings),
         server=_server_address(settings) if settings.chroma_host else None,
         collection=settings.chroma_collection,
         keep=settings.index_keep,
@@ -125,6 +128,35 @@ def _server_address(settings: Settings) -> ServerAddress:
         headers=headers,
         tls=trust(settings.chroma_ca_file) if settings.chroma_ssl else None,
     )
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """Pick the embedder; what it computes with is picked at first use."""
+    recipe = Recipe(
+        model=settings.embedding_model,
+        folder=_export_folder(settings),
+        backend=settings.embedding_backend,
+        precision=settings.embedding_precision,
+        threads=settings.embedding_threads,
+    )
+    return Embedder(lambda: pick_backend(recipe))
+
+
+def export_embedder(settings: Settings, say: Say) -> tuple[ExportReport, bool]:
+    """Export the embedder; tells, too, whether the live index has to be made anew for it.
+
+    Raises:
+        BadExport: it cannot be exported.
+        RetrievalUnavailable: the weights cannot be loaded, or the folder cannot be written.
+    """
+    report = export_model(settings.embedding_model, _export_folder(settings), say)
+    live = IndexShelf(settings.data_dir / "index").current()
+    stale = live is not None and live.manifest().embedder != build_embedder(settings).fingerprint
+    return report, stale
+
+
+def _export_folder(settings: Settings) -> Path:
+    return settings.embedding_dir or settings.data_dir / "embedder"
 
 
 def build_limits(settings: Settings) -> Limits:
