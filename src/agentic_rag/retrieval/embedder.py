@@ -54,6 +54,25 @@ class Embedder:
         """Names what made the vectors: an index is only good with the embedder that built it."""
         return f"sentence-transformers:{self._model_name.rpartition('/')[2]}:mean:fp32"
 
+    @property
+    def max_tokens(self) -> int:
+        """What the model reads of a text, in tokens, special ones not counted."""
+        model = self._load()
+        return int(model.max_seq_length - model.tokenizer.num_special_tokens_to_add(pair=False))
+
+    def token_ends(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """Return at which character each token of each text ends, in order; nothing is cut off."""
+        if not texts:
+            return []
+        found = self._load().tokenizer(
+            list(texts),
+            add_special_tokens=False,
+            truncation=False,
+            return_offsets_mapping=True,
+            verbose=False,
+        )
+        return [[end for _, end in offsets] for offsets in found["offset_mapping"]]
+
     def encode(
         self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None
     ) -> Vectors:

@@ -14,11 +14,11 @@ from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.retrieval import chroma
 from agentic_rag.retrieval.chunking import chunk, embedding_texts, section_texts, vector_ids
-from agentic_rag.retrieval.documents import Document
+from agentic_rag.retrieval.documents import Document, Skipped
 from agentic_rag.retrieval.embedder import Embedder, Vectors
 from agentic_rag.retrieval.index import FORMAT, IndexShelf, IndexVersion, Manifest, version_of
 from agentic_rag.retrieval.lexical import LexicalIndex
-from agentic_rag.retrieval.loaders import Skipped, find_files, load
+from agentic_rag.retrieval.loaders import READERS, find_files, load
 
 _KEPT = 1  # versions beside the live one
 
@@ -108,7 +108,7 @@ def ingest(folder: Path, shop: Workshop, progress: Progress | None = None) -> In
 def _ingest(folder: Path, shop: Workshop, progress: Progress) -> IngestReport:
     documents, skipped = _read_all(folder, progress)
     if not documents:
-        raise BadPack(f"{folder}: no readable document (.md .txt .json .jsonl) below it")
+        raise BadPack(f"{folder}: no readable document ({' '.join(READERS)}) below it")
     digests = {document.doc_id: document.digest for document in documents}
     name = version_of(digests, shop.embedder.fingerprint, shop.store)
     live = shop.shelf.current()
@@ -143,6 +143,7 @@ def _read_all(folder: Path, progress: Progress) -> tuple[list[Document], list[Sk
         loaded = load(path, folder)
         if isinstance(loaded, Document):
             documents.append(loaded)
+            skipped += loaded.skipped
         else:
             skipped.append(loaded)
         advance(1)
@@ -157,7 +158,7 @@ def _build(
     progress: Progress,
 ) -> int:
     """Build a version aside, move it into place, switch, and clear the others away."""
-    passages = [passage for document in documents for passage in chunk(document)]
+    passages = [passage for document in documents for passage in chunk(document, shop.embedder)]
     vectors, embedded = _embed(passages, shop, progress)
     final = shop.shelf.place(name)
     final.folder.parent.mkdir(parents=True, exist_ok=True)
