@@ -1,8 +1,10 @@
 """Settings to Deps: the only place that picks concrete parts."""
 
 import gc
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
@@ -22,10 +24,19 @@ from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.loaders import load
+from agentic_rag.retrieval.ray_engine import RayEngine
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
 from agentic_rag.settings import Settings
+
+
+class EngineName(StrEnum):
+    """The engines that ingest can run with."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 _STEPS_PER_ATTEMPT = 3  # plan, retrieve, grade
 _OTHER_STEPS = 6  # triage, compose, generate, cite, and one to spare at each end
@@ -101,11 +112,17 @@ def build_workshop(settings: Settings) -> Workshop:
         )
     return Workshop(
         shelf=IndexShelf(settings.data_dir / "index"),
-        embedder=Embedder(settings.embedding_model),
+        embedder=embedder_maker(settings)(),
         server=server,
         collection=settings.chroma_collection,
         keep=settings.index_keep,
     )
+
+
+def embedder_maker(settings: Settings) -> Callable[[], Embedder]:
+    """Return what makes the embedder; it holds no secret and can be sent to other machines."""
+    model = settings.embedding_model
+    return partial(Embedder, str(Path(model).absolute()) if Path(model).is_dir() else model)
 
 
 def build_limits(settings: Settings) -> Limits:
@@ -121,18 +138,26 @@ def build_limits(settings: Settings) -> Limits:
 
 
 def ingest_folder(
-    settings: Settings, folder: Path | None, progress: Progress | None, *, strict: bool = False
+    settings: Settings,
+    folder: Path | None,
+    progress: Progress | None,
+    *,
+    strict: bool = False,
+    engine: EngineName = EngineName.LOCAL,
 ) -> IngestReport:
     """Index `folder`, or the documents of the pack.
 
     Raises:
         BadPack: the folder or the pack cannot be used.
+        EngineMissing: the engine is not installed.
         FilesSkipped: something cannot be read, and `strict` wants all or nothing.
         RetrievalUnavailable: the embedder or the Chroma server is away.
     """
     clinic = read_clinic(settings.clinic_pack)
-    order = Order(strict=strict)
-    return ingest(folder or clinic.documents, build_workshop(settings), progress, order)
+    shop = build_workshop(settings)
+    if engine is EngineName.RAY:
+        shop = replace(shop, engine=RayEngine(embedder_maker(settings)))
+    return ingest(folder or clinic.documents, shop, progress, Order(strict=strict))
 
 
 def read_emergency(clinic: Clinic) -> Emergency:

@@ -111,3 +111,9 @@ def get_settings() -> Settings:
 def child_environment(**overrides: str) -> dict[str, str]:
     """Return this process's environment with some variables set, for a process that we start."""
     return {**os.environ, **overrides}
+
+
+def set_defaults(**variables: str) -> None:
+    """Set variables that a library reads for itself, where nobody has set them."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
