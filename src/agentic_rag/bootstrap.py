@@ -1,7 +1,7 @@
 """Settings to Deps: the only place that picks concrete parts."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -10,16 +10,21 @@ from pathlib import Path
 from agentic_rag.agent.deps import Deps, Emergency, Limits
 from agentic_rag.agent.llm import get_llm, rungs
 from agentic_rag.clinic.profile import Clinic, read_clinic
+from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
+from agentic_rag.retrieval.backends import Recipe, pick_backend
 from agentic_rag.retrieval.building import Order
-from agentic_rag.retrieval.chroma import ServerAddress
+from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.engine import Progress
+from agentic_rag.retrieval.exporting import ExportReport, Say
+from agentic_rag.retrieval.exporting import export_embedder as export_model
+from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
@@ -70,7 +75,10 @@ def build_house(settings: Settings) -> House:
     judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
     library = Library(
         shop,
-        noisy_sources=clinic.profile.noisy_sources,
+        taste=Taste(
+            noisy_sources=clinic.profile.noisy_sources, precedence=clinic.profile.precedence
+        ),
+        rephrase=lambda text: in_their_words(text, clinic.profile.synonyms),
         make=lambda: ingest(clinic.documents, shop),
         on_open=lambda passages: _settle(judge, passages),
     )
@@ -96,7 +104,8 @@ def build_house(settings: Settings) -> House:
 async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
     """Warm what the first questions need, then take all that stands out of the collector's sight.
 
-    A full collection over a loaded index stops the event loop for half a second.
+    A full collection over a loaded index stops the event loop for half a second. An index that is
+    left later is freed all the same, by its count of references: nothing in it is a cycle.
     """
     await judge.warm(passages)
     gc.collect()
@@ -104,25 +113,76 @@ async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
 
 
 def build_workshop(settings: Settings) -> Workshop:
-    """Pick what ingest works with."""
-    server = None
-    if settings.chroma_host:
-        server = ServerAddress(
-            settings.chroma_host, settings.chroma_port, settings.chroma_timeout_s
-        )
+    """Pick what ingest works with.
+
+    Raises:
+        BadSettings: CHROMA_CA_FILE cannot be used.
+    """
     return Workshop(
         shelf=IndexShelf(settings.data_dir / "index"),
-        embedder=embedder_maker(settings)(),
-        server=server,
+        embedder=build_embedder(settings),
+        server=_server_address(settings) if settings.chroma_host else None,
         collection=settings.chroma_collection,
         keep=settings.index_keep,
     )
 
 
-def embedder_maker(settings: Settings) -> Callable[[], Embedder]:
-    """Return what makes the embedder; it holds no secret and can be sent to other machines."""
-    model = settings.embedding_model
-    return partial(Embedder, str(Path(model).absolute()) if Path(model).is_dir() else model)
+def _server_address(settings: Settings) -> ServerAddress:
+    token = settings.chroma_token.get_secret_value()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    for name, value in settings.chroma_headers.items():
+        headers[name] = value.get_secret_value()
+    return ServerAddress(
+        settings.chroma_host,
+        settings.chroma_port,
+        settings.chroma_timeout_s,
+        headers=headers,
+        tls=trust(settings.chroma_ca_file) if settings.chroma_ssl else None,
+    )
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """Pick the embedder; what it computes with is picked at first use."""
+    return Embedder(partial(pick_backend, _recipe(settings)))
+
+
+def _recipe(settings: Settings) -> Recipe:
+    return Recipe(
+        model=settings.embedding_model,
+        folder=_export_folder(settings),
+        backend=settings.embedding_backend,
+        precision=settings.embedding_precision,
+        threads=settings.embedding_threads,
+    )
+
+
+def _ray_engine(settings: Settings) -> RayEngine:
+    """Pick the Ray engine; of the settings, its workers get what the embedder is made of."""
+    here, model = _recipe(settings), Path(settings.embedding_model)
+    recipe = replace(
+        here,
+        model=str(model.absolute()) if model.is_dir() else here.model,
+        folder=here.folder.absolute(),
+        threads=1,  # a worker has one CPU, and there is one for each
+    )
+    return RayEngine(partial(Embedder, partial(pick_backend, recipe)))
+
+
+def export_embedder(settings: Settings, say: Say) -> tuple[ExportReport, bool]:
+    """Export the embedder; tells, too, whether the live index has to be made anew for it.
+
+    Raises:
+        BadExport: it cannot be exported.
+        RetrievalUnavailable: the weights cannot be loaded, or the folder cannot be written.
+    """
+    report = export_model(settings.embedding_model, _export_folder(settings), say)
+    live = IndexShelf(settings.data_dir / "index").current()
+    stale = live is not None and live.manifest().embedder != build_embedder(settings).fingerprint
+    return report, stale
+
+
+def _export_folder(settings: Settings) -> Path:
+    return settings.embedding_dir or settings.data_dir / "embedder"
 
 
 def build_limits(settings: Settings) -> Limits:
@@ -156,7 +216,7 @@ def ingest_folder(
     clinic = read_clinic(settings.clinic_pack)
     shop = build_workshop(settings)
     if engine is EngineName.RAY:
-        shop = replace(shop, engine=RayEngine(embedder_maker(settings)))
+        shop = replace(shop, engine=_ray_engine(settings))
     return ingest(folder or clinic.documents, shop, progress, Order(strict=strict))
 
 

@@ -16,7 +16,14 @@ from rich.table import Table
 
 from agentic_rag import doctor as checks
 from agentic_rag.agent.ask import ask as ask_agent
-from agentic_rag.bootstrap import EngineName, House, build_house, ingest_folder
+from agentic_rag.bootstrap import (
+    EngineName,
+    House,
+    build_house,
+    build_workshop,
+    export_embedder,
+    ingest_folder,
+)
 from agentic_rag.domain import Answer, Degraded, Outcome, Question, Turn
 from agentic_rag.errors import (
     AgenticRagError,
@@ -26,6 +33,9 @@ from agentic_rag.errors import (
     RetrievalUnavailable,
 )
 from agentic_rag.evaluation.golden import evaluate as evaluate_cases
+from agentic_rag.retrieval.index import Standing
+from agentic_rag.retrieval.ingest import prune as prune_shelf
+from agentic_rag.retrieval.rollback import use as use_version
 from agentic_rag.serving.wire import read_question, write_answer, write_hit
 from agentic_rag.settings import Settings, read_settings
 from agentic_rag.telemetry import set_up_logging
@@ -36,6 +46,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+index_app = typer.Typer(help="The index's versions: list, use, prune.", no_args_is_help=True)
+app.add_typer(index_app, name="index")
 out = Console()
 err = Console(stderr=True)
 
@@ -155,6 +167,78 @@ def _details(error: AgenticRagError) -> dict[str, Any]:
     if isinstance(error, IndexUnproven):
         return {"missed": list(error.missed)}
     return {}
+
+
+@index_app.command("list")
+def list_versions(as_json: Json = False) -> None:
+    """Show the index versions, newest first, and which one is live."""
+    standing = _or_exit(lambda: build_workshop(_settings()).shelf.inventory())
+    if as_json:
+        _print_json({"versions": [asdict(each) for each in standing]})
+        return
+    table = Table("", "version", "created", "documents", "passages", "MB", "embedder", box=None)
+    for each in standing:
+        table.add_row(*(escape(cell) for cell in _cells(each)))
+    out.print(table if standing else "No index yet: `agentic-rag ingest` makes one.")
+
+
+def _cells(each: Standing) -> tuple[str, ...]:
+    counts = (str(each.documents), str(each.passages), f"{each.size_bytes / 1e6:.1f}")
+    mark = "live" if each.live else ""
+    return (mark, each.name, each.created[:19], *counts, each.embedder)
+
+
+@index_app.command("use")
+def use(
+    version: Annotated[str, typer.Argument(help="Its name, or as much as tells it apart.")],
+    as_json: Json = False,
+) -> None:
+    """Make a version the live one; running servers move over to it."""
+    name = _or_exit(lambda: use_version(version, build_workshop(_settings())))
+    if as_json:
+        _print_json({"version": name})
+    else:
+        out.print(f"Version {name} is live; running servers follow within seconds.")
+
+
+@index_app.command("prune")
+def prune(
+    keep: Annotated[
+        int | None, typer.Option(min=0, help="Old versions to keep. Default: INDEX_KEEP.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Remove old versions, but none that is live or open."""
+    shop = build_workshop(_settings())
+    removed = _or_exit(lambda: prune_shelf(shop, shop.keep if keep is None else keep))
+    if as_json:
+        _print_json({"removed": removed})
+    else:
+        out.print(f"Removed: {', '.join(removed) or 'none'}.")
+
+
+@app.command("export-embedder")
+def export(as_json: Json = False) -> None:
+    """Write the embedder as ONNX graphs, so that the server starts without torch."""
+    settings = _settings()
+    with err.status("reading the weights") as status:
+        report, stale = _or_exit(lambda: export_embedder(settings, status.update))
+    made = report.export.manifest
+    if as_json:
+        shown = made.model_dump(include={"model", "weights", "cosines"})
+        where = {"folder": str(report.export.folder), "changed": report.changed}
+        _print_json({**where, **shown, "index_is_stale": stale})
+        return
+    if report.changed:
+        cosines = ", ".join(f"{name} {cosine:.4f}" for name, cosine in made.cosines.items())
+        out.print(f"Exported {made.model} to {escape(str(report.export.folder))}.", soft_wrap=True)
+        out.print(f"Least cosine to sentence-transformers: {cosines}.")
+    else:
+        out.print(f"Nothing to do: {escape(str(report.export.folder))} holds {made.model}.")
+    if stale:
+        out.print(
+            "The index was built by another embedder: make it anew with `agentic-rag ingest`."
+        )
 
 
 @app.command()

@@ -7,9 +7,11 @@ AgenticRagError
 │   ├── BadPack              a file of the clinic pack is wrong
 │   ├── FilesSkipped         files cannot be indexed, and none was to be left out
 │   ├── EngineMissing        ingest was to run with an engine that is not installed
+│   ├── BadExport            the embedder cannot be exported
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── RetrievalUnavailable the index or the embedder cannot be used now
+    │   ├── IndexRefused     a version is damaged, or was made for other parts than ours
     │   └── IndexUnproven    a new index version did not pass its checks
     └── LlmUnavailable       a rung of the LLM ladder did not answer
 """
@@ -64,6 +66,10 @@ class EngineMissing(Misconfigured):
     """Ingest was to run with an engine that is not installed; the message names the extra."""
 
 
+class BadExport(Misconfigured):
+    """The embedder cannot be exported; the message says why."""
+
+
 class LlmNotConfigured(Misconfigured):
     """A chat model was asked for, and no rung with a model is set."""
 
@@ -74,6 +80,10 @@ class Unavailable(AgenticRagError):  # noqa: N818
 
 class RetrievalUnavailable(Unavailable):
     """The index or the embedder cannot be used now."""
+
+
+class IndexRefused(RetrievalUnavailable):
+    """An index version is damaged, or was made for other parts than ours; waiting mends nothing."""
 
 
 class IndexUnproven(RetrievalUnavailable):

@@ -268,7 +268,7 @@ class Build:
         """Look whether the parts fit together before anybody is to answer from them."""
         total, ids, vectors = version.manifest().passages, version.ids(), version.vectors()
         sections = sum(len(entry.marks) for entry in self._entries)
-        words = len(LexicalIndex.load(version.lexical).scores(""))
+        words = LexicalIndex.load(version.lexical).size
         if not total == len(ids) == len(vectors) or words != sections:
             raise IndexUnproven("the parts of the new index version are not of one length")
         rows = np.linspace(0, total - 1, min(_SAMPLE, total)).astype(int)

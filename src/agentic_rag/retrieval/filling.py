@@ -18,10 +18,10 @@ from agentic_rag.retrieval.chroma import (
     LEASE_S,
     READ_AT,
     ROWS,
-    ServerAddress,
     named_failure,
     open_folder,
 )
+from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.embedder import Vectors
 
 _CALL = 1000  # rows in one call: Chroma takes 5461, and each call costs it 30 ms

@@ -19,6 +19,9 @@ FORMAT = 3
 """Raised when chunking or the layout changes, so that an old index is built anew."""
 
 
+_LONGEST_NAME = 255  # that a folder can have
+
+
 class Mark(NamedTuple):
     """A section that has passages: a digest of its text and headings, and where it starts."""
 
@@ -181,7 +184,7 @@ class IndexVersion:
         """Write the passages, their ids and the marks."""
         with (self.folder / "passages.jsonl").open("wb") as lines:
             for entry in entries:
-                lines.writelines(orjson.dumps(asdict(each)) + b"\n" for each in entry.passages)
+                lines.writelines(orjson.dumps(each) + b"\n" for each in entry.passages)
         ids = (row_id for entry in entries for row_id in entry.ids)
         (self.folder / "ids.txt").write_text("\n".join(ids), encoding="ascii")
         marks = (f"{m.digest} {m.start}" for entry in entries for m in entry.marks)
@@ -221,6 +224,19 @@ class Standing:
     live: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """What `current` says.
+
+    Attributes:
+        name: of the live version; empty where there is no such file.
+        written: differs when it was written anew, if with the same name.
+    """
+
+    name: str
+    written: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class IndexShelf:
     """Where versions stand: `versions/<name>/` each, and `current`, which names the live one."""
@@ -229,16 +245,24 @@ class IndexShelf:
 
     def current(self) -> IndexVersion | None:
         """Return the live version, or None before the first ingest."""
-        try:
-            name = (self.folder / "current").read_text(encoding="utf-8").strip()
-        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-            return None
+        name = self.pointer().name
         return self.place(name) if self.holds(name) else None
+
+    def pointer(self) -> Pointer:
+        """Read what `current` says, whether or not that stands here."""
+        try:
+            with (self.folder / "current").open("rb") as file:
+                written = os.fstat(file.fileno())
+                name = file.read(_LONGEST_NAME).decode("utf-8", "backslashreplace").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return Pointer(name="", written=(0, 0))
+        return Pointer(name=name, written=(written.st_ino, written.st_mtime_ns))
 
     def holds(self, name: str) -> bool:
         """Tell whether a version of that name stands here, whole."""
         is_name = name not in ("", ".", "..") and Path(name).name == name and "\x00" not in name
-        return is_name and (self.folder / "versions" / name / "manifest.json").exists()
+        fits = len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
+        return is_name and fits and (self.folder / "versions" / name / "manifest.json").exists()
 
     def place(self, name: str) -> IndexVersion:
         """Return where the version of that name stands, or would."""

@@ -16,7 +16,6 @@ from agentic_rag.retrieval.engine import Block, Job, Progress, cut_blocks
 from agentic_rag.retrieval.index import Entry
 from agentic_rag.retrieval.reading import read_file
 from agentic_rag.retrieval.survey import digest_of
-from agentic_rag.settings import set_defaults
 
 _TASKS_PER_CPU = 4  # a big file keeps one process busy; the others share the rest
 
@@ -175,8 +174,6 @@ def _made(rows: Any) -> Iterator[Any]:  # noqa: ANN401  # see `_rows`
 
 
 def _import_ray() -> Any:  # noqa: ANN401  # see `_rows`
-    # before the import, which reads it: what its C++ half says of actors is not for our users
-    set_defaults(RAY_BACKEND_LOG_LEVEL="fatal")
     try:
         import ray
         import ray.data
@@ -200,11 +197,17 @@ def _at_work(ray: Any, progress: Progress) -> Iterator[int]:  # noqa: ANN401  # 
         yield cpus
     except ray.exceptions.UserCodeException:
         raise  # a fault of ours
-    except ray.exceptions.RayError as error:
+    except (ray.exceptions.RayError, _timeout_of(ray)) as error:
         raise RetrievalUnavailable(f"Ray failed: {type(error).__name__}") from error
     finally:
         if is_ours:
             ray.shutdown()
+
+
+def _timeout_of(ray: Any) -> type[Exception]:  # noqa: ANN401  # see `_rows`
+    """Return what Ray raises where nothing moves for half an hour; older ones wait for ever."""
+    raised: type[Exception] = getattr(ray.data.exceptions, "ExecutionTimeoutError", TimeoutError)
+    return raised
 
 
 def _start(ray: Any) -> None:  # noqa: ANN401  # see `_rows`

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from agentic_rag.retrieval.chroma import ServerAddress
+from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.engine import Engine, LocalEngine
 from agentic_rag.retrieval.index import IndexShelf

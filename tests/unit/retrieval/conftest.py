@@ -8,6 +8,7 @@ from tests.fakes import WordEmbedder
 
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.index import IndexShelf
+from agentic_rag.retrieval.torch_backend import TorchBackend
 from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.settings import Settings
 
@@ -46,7 +47,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def embedder() -> Iterator[Embedder]:
-    """The embedder that is shipped."""
-    made = Embedder(Settings.model_fields["embedding_model"].default)
+    """The embedder that is shipped, on torch: what every other is measured by."""
+    model = Settings.model_fields["embedding_model"].default
+    made = Embedder(lambda: TorchBackend(model, threads=0))
     yield made
     made.close()

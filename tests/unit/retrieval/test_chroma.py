@@ -8,10 +8,10 @@ import pytest
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma import (
     EmbeddedStore,
-    ServerAddress,
     ServerStore,
     in_use,
 )
+from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.filling import Rows, filling_collection, filling_folder
 
 VECTORS = np.eye(3, 8, dtype=np.float32)
@@ -37,20 +37,11 @@ def nobody():
 async def test_the_nearest_rows_come_with_their_cosine(chroma_folder):
     store = EmbeddedStore(chroma_folder, IDS)
 
-    hits = await store.query(np.array([0.6, 0.8, *[0] * 6], dtype=np.float32), k=2, without=())
+    hits = await store.query(np.array([0.6, 0.8, *[0] * 6], dtype=np.float32), k=2)
     await store.close()
 
     assert [row for row, _ in hits] == [1, 0]
     assert [cosine for _, cosine in hits] == pytest.approx([0.8, 0.6], abs=1e-5)
-
-
-async def test_documents_are_left_out(chroma_folder):
-    store = EmbeddedStore(chroma_folder, IDS)
-
-    hits = await store.query(VECTORS[1], k=1, without=["b.md"])
-    await store.close()
-
-    assert [row for row, _ in hits] == [0]
 
 
 async def test_a_folder_is_in_use_while_it_is_open(chroma_folder):
@@ -67,7 +58,7 @@ async def test_a_folder_is_in_use_while_it_is_open(chroma_folder):
 async def test_the_second_to_open_a_folder_works_on_a_copy(chroma_folder):
     first, second = EmbeddedStore(chroma_folder, IDS), EmbeddedStore(chroma_folder, IDS)
 
-    found = [await store.query(VECTORS[2], k=1, without=()) for store in (first, second)]
+    found = [await store.query(VECTORS[2], k=1) for store in (first, second)]
     await first.close()
     await second.close()
 
