@@ -4,7 +4,9 @@ import asyncio
 import gc
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
@@ -30,12 +32,21 @@ from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.loaders import load
+from agentic_rag.retrieval.ray_engine import RayEngine
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
 from agentic_rag.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+class EngineName(StrEnum):
+    """The engines that ingest can run with."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 _STEPS_PER_ATTEMPT = 3  # plan, retrieve, grade
 _OTHER_STEPS = 6  # triage, compose, generate, cite, and one to spare at each end
@@ -166,14 +177,29 @@ def _server_address(settings: Settings) -> ServerAddress:
 
 def build_embedder(settings: Settings) -> Embedder:
     """Pick the embedder; what it computes with is picked at first use."""
-    recipe = Recipe(
+    return Embedder(partial(pick_backend, _recipe(settings)))
+
+
+def _recipe(settings: Settings) -> Recipe:
+    return Recipe(
         model=settings.embedding_model,
         folder=_export_folder(settings),
         backend=settings.embedding_backend,
         precision=settings.embedding_precision,
         threads=settings.embedding_threads,
     )
-    return Embedder(lambda: pick_backend(recipe))
+
+
+def _ray_engine(settings: Settings) -> RayEngine:
+    """Pick the Ray engine; of the settings, its workers get what the embedder is made of."""
+    here, model = _recipe(settings), Path(settings.embedding_model)
+    recipe = replace(
+        here,
+        model=str(model.absolute()) if model.is_dir() else here.model,
+        folder=here.folder.absolute(),
+        threads=1,  # a worker has one CPU, and there is one for each
+    )
+    return RayEngine(partial(Embedder, partial(pick_backend, recipe)))
 
 
 def export_embedder(settings: Settings, say: Say) -> tuple[ExportReport, bool]:
@@ -206,18 +232,26 @@ def build_limits(settings: Settings) -> Limits:
 
 
 def ingest_folder(
-    settings: Settings, folder: Path | None, progress: Progress | None, *, strict: bool = False
+    settings: Settings,
+    folder: Path | None,
+    progress: Progress | None,
+    *,
+    strict: bool = False,
+    engine: EngineName = EngineName.LOCAL,
 ) -> IngestReport:
     """Index `folder`, or the documents of the pack.
 
     Raises:
         BadPack: the folder or the pack cannot be used.
+        EngineMissing: the engine is not installed.
         FilesSkipped: something cannot be read, and `strict` wants all or nothing.
         RetrievalUnavailable: the embedder or the Chroma server is away.
     """
     clinic = read_clinic(settings.clinic_pack)
-    order = Order(strict=strict)
-    return ingest(folder or clinic.documents, build_workshop(settings), progress, order)
+    shop = build_workshop(settings)
+    if engine is EngineName.RAY:
+        shop = replace(shop, engine=_ray_engine(settings))
+    return ingest(folder or clinic.documents, shop, progress, Order(strict=strict))
 
 
 def read_emergency(clinic: Clinic) -> Emergency:

@@ -17,6 +17,7 @@ from rich.table import Table
 from agentic_rag import doctor as checks
 from agentic_rag.agent.ask import ask as ask_agent
 from agentic_rag.bootstrap import (
+    EngineName,
     House,
     build_house,
     build_workshop,
@@ -133,13 +134,16 @@ def ingest(
     strict: Annotated[
         bool, typer.Option("--strict", help="Change nothing where a file would be left out.")
     ] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="What reads and embeds: this process, or Ray's.")
+    ] = EngineName.LOCAL,
     as_json: Json = False,
 ) -> None:
     """Make the index hold exactly the documents of a folder."""
     settings = _settings()
     try:
         with _Bars(err) as bars:
-            report = ingest_folder(settings, folder, bars, strict=strict)
+            report = ingest_folder(settings, folder, bars, strict=strict, engine=engine)
     except AgenticRagError as error:
         if as_json:
             _print_json({"error": str(error)} | _details(error))
