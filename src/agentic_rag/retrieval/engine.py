@@ -11,7 +11,7 @@ from agentic_rag.retrieval.embedder import Embedder, Vectors
 from agentic_rag.retrieval.index import Entry
 from agentic_rag.retrieval.reading import read_file
 
-_BLOCK = 512  # passages; a run that is cut off loses one block
+_PORTION = 1000  # passages that are looked for together
 
 
 class Progress(Protocol):
@@ -101,15 +101,18 @@ class LocalEngine:
 
 
 def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -> Iterator[Block]:
-    order = sorted(texts, key=lambda name: len(texts[name]))
-    for at in range(0, len(order), _BLOCK):
-        # blocks are the same whether or not an earlier run was cut off within them
-        names = order[at : at + _BLOCK]
-        vectors = dict(job.recall(names))
-        wanted = [name for name in names if name not in vectors]
-        advance(len(vectors))
-        if wanted:
-            computed = job.embedder.encode([texts[name] for name in wanted], progress=advance)
-            vectors.update(zip(wanted, computed, strict=True))
-        stacked = np.stack([vectors[name] for name in names])
-        yield Block(names=names, vectors=stacked, computed=len(wanted))
+    names = sorted(texts, key=lambda name: len(texts[name]))
+    wanted: list[str] = []
+    for at in range(0, len(names), _PORTION):
+        portion = names[at : at + _PORTION]
+        vectors = job.recall(portion)
+        wanted += [name for name in portion if name not in vectors]
+        if vectors:
+            yield Block(names=list(vectors), vectors=np.stack(list(vectors.values())), computed=0)
+            advance(len(vectors))
+    at = 0
+    # the next ones are computed while these are put away
+    for block in job.embedder.encode_in_blocks([texts[name] for name in wanted]):
+        yield Block(names=wanted[at : at + len(block)], vectors=block, computed=len(block))
+        at += len(block)
+        advance(len(block))
