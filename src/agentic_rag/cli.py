@@ -18,7 +18,8 @@ from agentic_rag.agent.ask import ask as ask_agent
 from agentic_rag.bootstrap import House, build_house, ingest_folder
 from agentic_rag.domain import Answer, Degraded, Outcome, Question, Turn
 from agentic_rag.errors import AgenticRagError, Misconfigured, RetrievalUnavailable
-from agentic_rag.evaluation.golden import evaluate as evaluate_cases
+from agentic_rag.evaluation.golden import evaluate as evaluate_answers
+from agentic_rag.evaluation.retrieval import evaluate as evaluate_retrieval
 from agentic_rag.serving.wire import read_question, write_answer, write_hit
 from agentic_rag.settings import Settings, read_settings
 from agentic_rag.telemetry import set_up_logging
@@ -161,11 +162,17 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
-def evaluate(as_json: Json = False) -> None:
+def evaluate(
+    retrieval: Annotated[
+        bool, typer.Option("--retrieval", help="Count right sections found, and absent topics.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Ask the shipped clinic's golden questions and count what is right."""
 
     async def run(house: House) -> None:
-        report = await evaluate_cases(house.deps)
+        measure = evaluate_retrieval if retrieval else evaluate_answers
+        report = await measure(house.deps)
         if as_json:
             _print_json(report.as_json())
         else:

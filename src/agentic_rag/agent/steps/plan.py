@@ -74,14 +74,18 @@ def _lent(part: str, first: Sequence[str]) -> str:
 
 
 def _in_their_words(text: str, synonyms: Mapping[str, Sequence[str]]) -> str:
-    """Put the documents' own word where the patient used another; longer phrases first."""
+    """Put the documents' own word where the patient used another; longer phrases first.
+
+    What already is the documents' word stays, whole: "deep cleaning" is no kind of cleaning.
+    """
     swaps = {
         form.lower(): (others[0] if term.isupper() and others else term)
         for term, others in synonyms.items()
         for form in ((term, *others[1:]) if term.isupper() else others)
     }
+    swaps |= {term.lower(): term for term in synonyms if not term.isupper()}
     phrases = sorted(swaps, key=len, reverse=True)
     if not phrases:
         return text
-    pattern = r"\b(?:" + "|".join(map(re.escape, phrases)) + r")\b"
-    return re.sub(pattern, lambda found: swaps[found[0].lower()], text, flags=re.IGNORECASE)
+    pattern = r"\b(" + "|".join(map(re.escape, phrases)) + r")s?\b"  # of one drill, or of many
+    return re.sub(pattern, lambda found: swaps[found[1].lower()], text, flags=re.IGNORECASE)
