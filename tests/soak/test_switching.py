@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.integration.conftest import small_pack, start  # noqa: F401  # fixtures
-from tests.integration.servers import HOST, Agent, Chroma, free_port
+from tests.integration.servers import Agent, Chroma, free_port
 from tests.integration.switching import Crowd, Seen, make_pack, make_versions
 
 from agentic_rag.bootstrap import build_workshop
