@@ -1,6 +1,7 @@
 """What every test stands on: no network, a clean environment, and clinics to work with."""
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,14 @@ import yaml
 from pytest_socket import socket_allow_hosts
 
 from agentic_rag.bootstrap import House, build_house, ingest_folder
+from agentic_rag.retrieval import (
+    export,
+    exporting,
+    onnx_backend,
+    tokens,
+    torch_backend,
+    weights,
+)
 from agentic_rag.settings import Settings, read_settings
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -98,6 +107,20 @@ def clinic_index(clinic_settings: Settings) -> Path:
     """A DATA_DIR with the shipped clinic's index, made once. Read it, and change nothing in it."""
     ingest_folder(clinic_settings, None, None)
     return clinic_settings.data_dir
+
+
+@pytest.fixture(scope="session")
+def exported(pytestconfig: pytest.Config, clinic_settings: Settings) -> Path:
+    """A folder with the export of the shipped embedder. Read it, and change nothing in it.
+
+    Half a minute to make, so it is kept from one run to the next, as long as the code that makes
+    it stays the same.
+    """
+    rooms = (exporting, export, onnx_backend, torch_backend, tokens, weights)
+    code = b"".join(Path(str(room.__file__)).read_bytes() for room in rooms)
+    folder = pytestconfig.cache.mkdir("embedder") / hashlib.blake2b(code, digest_size=8).hexdigest()
+    exporting.export_embedder(clinic_settings.embedding_model, folder, lambda _step: None)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,10 @@ import threading
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -310,15 +311,36 @@ def _chunks(body: Body, text: str, finish_reason: str, usage: dict[str, int]) ->
         yield envelope | {"choices": [], "usage": usage}
 
 
-class WordEmbedder:
+class WordTokens:
+    """Counts tokens as a tokenizer would that knows short words: a long one is several.
+
+    Attributes:
+        max_tokens: what an embedder with it reads.
+        counted: every text that `token_ends` was given, in order.
+    """
+
+    def __init__(self, max_tokens: int = 200) -> None:
+        self.max_tokens = max_tokens
+        self.counted: list[str] = []
+
+    def token_ends(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """Return where each run of eight letters at most ends, and each other character."""
+        self.counted += texts
+        return [[m.end() for m in re.finditer(r"\w{1,8}|[^\w\s]", text)] for text in texts]
+
+
+class WordEmbedder(WordTokens):
     """An embedder that needs no weights: texts that share words have vectors that point alike.
 
     Attributes:
         embedded: every text that `encode` was given, in order.
+        max_tokens: words that it says it reads; it reads all of them.
     """
 
-    def __init__(self, name: str = "words", dimension: int = 128) -> None:
+    def __init__(self, name: str = "words", dimension: int = 128, max_tokens: int = 254) -> None:
+        super().__init__()
         self.fingerprint = name
+        self.max_tokens = max_tokens
         self.embedded: list[str] = []
         self._dimension = dimension
 
@@ -336,9 +358,22 @@ class WordEmbedder:
                 progress(1)
         return vectors
 
+    def encode_in_blocks(self, texts: Iterable[str]) -> Iterator[Vectors]:
+        """Yield the vectors of three texts at a time, in order."""
+        rest = iter(texts)
+        while block := list(islice(rest, 3)):
+            yield self.encode(block)
+
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Do `encode`."""
         return self.encode(texts)
+
+    def token_ends(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """Return where words and marks end."""
+        return [[found.end() for found in re.finditer(r"\w+|[^\w\s]", text)] for text in texts]
+
+    def load(self) -> None:
+        """Load nothing."""
 
     def close(self) -> None:
         """Hold nothing."""

@@ -4,7 +4,9 @@ import asyncio
 import gc
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
@@ -16,23 +18,35 @@ from agentic_rag.errors import BadPack
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
+from agentic_rag.retrieval.backends import Recipe, pick_backend
 from agentic_rag.retrieval.building import Order
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.engine import Progress
+from agentic_rag.retrieval.exporting import ExportReport, Say
+from agentic_rag.retrieval.exporting import export_embedder as export_model
 from agentic_rag.retrieval.freshness import Drift, drift
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.loaders import load
+from agentic_rag.retrieval.ray_engine import RayEngine
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
 from agentic_rag.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+class EngineName(StrEnum):
+    """The engines that ingest can run with."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 _STEPS_PER_ATTEMPT = 3  # plan, retrieve, grade
 _OTHER_STEPS = 6  # triage, compose, generate, cite, and one to spare at each end
@@ -140,7 +154,7 @@ def build_workshop(settings: Settings) -> Workshop:
     """
     return Workshop(
         shelf=IndexShelf(settings.data_dir / "index"),
-        embedder=Embedder(settings.embedding_model),
+        embedder=build_embedder(settings),
         server=_server_address(settings) if settings.chroma_host else None,
         collection=settings.chroma_collection,
         keep=settings.index_keep,
@@ -161,6 +175,50 @@ def _server_address(settings: Settings) -> ServerAddress:
     )
 
 
+def build_embedder(settings: Settings) -> Embedder:
+    """Pick the embedder; what it computes with is picked at first use."""
+    return Embedder(partial(pick_backend, _recipe(settings)))
+
+
+def _recipe(settings: Settings) -> Recipe:
+    return Recipe(
+        model=settings.embedding_model,
+        folder=_export_folder(settings),
+        backend=settings.embedding_backend,
+        precision=settings.embedding_precision,
+        threads=settings.embedding_threads,
+    )
+
+
+def _ray_engine(settings: Settings) -> RayEngine:
+    """Pick the Ray engine; of the settings, its workers get what the embedder is made of."""
+    here, model = _recipe(settings), Path(settings.embedding_model)
+    recipe = replace(
+        here,
+        model=str(model.absolute()) if model.is_dir() else here.model,
+        folder=here.folder.absolute(),
+        threads=1,  # a worker has one CPU, and there is one for each
+    )
+    return RayEngine(partial(Embedder, partial(pick_backend, recipe)))
+
+
+def export_embedder(settings: Settings, say: Say) -> tuple[ExportReport, bool]:
+    """Export the embedder; tells, too, whether the live index has to be made anew for it.
+
+    Raises:
+        BadExport: it cannot be exported.
+        RetrievalUnavailable: the weights cannot be loaded, or the folder cannot be written.
+    """
+    report = export_model(settings.embedding_model, _export_folder(settings), say)
+    live = IndexShelf(settings.data_dir / "index").current()
+    stale = live is not None and live.manifest().embedder != build_embedder(settings).fingerprint
+    return report, stale
+
+
+def _export_folder(settings: Settings) -> Path:
+    return settings.embedding_dir or settings.data_dir / "embedder"
+
+
 def build_limits(settings: Settings) -> Limits:
     """Take the limits out of the settings."""
     return Limits(
@@ -174,18 +232,26 @@ def build_limits(settings: Settings) -> Limits:
 
 
 def ingest_folder(
-    settings: Settings, folder: Path | None, progress: Progress | None, *, strict: bool = False
+    settings: Settings,
+    folder: Path | None,
+    progress: Progress | None,
+    *,
+    strict: bool = False,
+    engine: EngineName = EngineName.LOCAL,
 ) -> IngestReport:
     """Index `folder`, or the documents of the pack.
 
     Raises:
         BadPack: the folder or the pack cannot be used.
+        EngineMissing: the engine is not installed.
         FilesSkipped: something cannot be read, and `strict` wants all or nothing.
         RetrievalUnavailable: the embedder or the Chroma server is away.
     """
     clinic = read_clinic(settings.clinic_pack)
-    order = Order(strict=strict)
-    return ingest(folder or clinic.documents, build_workshop(settings), progress, order)
+    shop = build_workshop(settings)
+    if engine is EngineName.RAY:
+        shop = replace(shop, engine=_ray_engine(settings))
+    return ingest(folder or clinic.documents, shop, progress, Order(strict=strict))
 
 
 def read_emergency(clinic: Clinic) -> Emergency:

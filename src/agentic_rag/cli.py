@@ -16,7 +16,14 @@ from rich.table import Table
 
 from agentic_rag import doctor as checks
 from agentic_rag.agent.ask import ask as ask_agent
-from agentic_rag.bootstrap import House, build_house, build_workshop, ingest_folder
+from agentic_rag.bootstrap import (
+    EngineName,
+    House,
+    build_house,
+    build_workshop,
+    export_embedder,
+    ingest_folder,
+)
 from agentic_rag.domain import Answer, Degraded, Outcome, Question, Turn
 from agentic_rag.errors import (
     AgenticRagError,
@@ -127,13 +134,16 @@ def ingest(
     strict: Annotated[
         bool, typer.Option("--strict", help="Change nothing where a file would be left out.")
     ] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="What reads and embeds: this process, or Ray's.")
+    ] = EngineName.LOCAL,
     as_json: Json = False,
 ) -> None:
     """Make the index hold exactly the documents of a folder."""
     settings = _settings()
     try:
         with _Bars(err) as bars:
-            report = ingest_folder(settings, folder, bars, strict=strict)
+            report = ingest_folder(settings, folder, bars, strict=strict, engine=engine)
     except AgenticRagError as error:
         if as_json:
             _print_json({"error": str(error)} | _details(error))
@@ -205,6 +215,30 @@ def prune(
         _print_json({"removed": removed})
     else:
         out.print(f"Removed: {', '.join(removed) or 'none'}.")
+
+
+@app.command("export-embedder")
+def export(as_json: Json = False) -> None:
+    """Write the embedder as ONNX graphs, so that the server starts without torch."""
+    settings = _settings()
+    with err.status("reading the weights") as status:
+        report, stale = _or_exit(lambda: export_embedder(settings, status.update))
+    made = report.export.manifest
+    if as_json:
+        shown = made.model_dump(include={"model", "weights", "cosines"})
+        where = {"folder": str(report.export.folder), "changed": report.changed}
+        _print_json({**where, **shown, "index_is_stale": stale})
+        return
+    if report.changed:
+        cosines = ", ".join(f"{name} {cosine:.4f}" for name, cosine in made.cosines.items())
+        out.print(f"Exported {made.model} to {escape(str(report.export.folder))}.", soft_wrap=True)
+        out.print(f"Least cosine to sentence-transformers: {cosines}.")
+    else:
+        out.print(f"Nothing to do: {escape(str(report.export.folder))} holds {made.model}.")
+    if stale:
+        out.print(
+            "The index was built by another embedder: make it anew with `agentic-rag ingest`."
+        )
 
 
 @app.command()

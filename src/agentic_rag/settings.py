@@ -69,6 +69,18 @@ class Settings(BaseSettings):
         "sentence-transformers/all-MiniLM-L6-v2",
         description="a local folder, or a model name (the installed weights package, else the hub)",
     )
+    embedding_backend: Literal["auto", "torch", "onnx"] = Field(
+        "auto", description="what computes vectors; auto: onnx where an export stands, else torch"
+    )
+    embedding_precision: Literal["int8", "fp32"] = Field(
+        "int8", description="which graph of the export is used; an index is good with one of them"
+    )
+    embedding_threads: int = Field(
+        0, ge=0, le=256, description="threads that compute vectors; 0: one for each core"
+    )
+    embedding_dir: Path | None = Field(
+        None, description="folder of the export; empty: embedder/ in DATA_DIR"
+    )
 
     clinic_pack: Path | None = Field(None, description="folder of the clinic pack; empty: shipped")
     data_dir: Path = Field(Path(".agentic-rag"), description="everything the program keeps")

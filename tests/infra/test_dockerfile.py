@@ -63,6 +63,7 @@ def every_image_is_pinned(text: str) -> bool:
         rest.split()[-1] for name, rest in instructions(text) if name == "FROM" and " AS " in rest
     }
     images = [rest.split()[0] for name, rest in instructions(text) if name == "FROM"]
+    images = [image for image in images if image not in built]
     images += [
         match[1]
         for name, rest in instructions(text)
@@ -130,20 +131,34 @@ def test_a_fault_in_the_image_is_caught(check, right, wrong):
     assert not check(faulty)
 
 
-def test_it_is_built_in_two_stages_on_one_base():
-    first, last = stages(read_text())
+def test_it_is_built_in_stages_on_one_base_and_takes_only_what_runs():
+    first, _, last = stages(read_text())
+    taken = [rest for name, rest in last if name == "COPY"]
 
     assert first[0][1].split()[0] == last[0][1] == "${PYTHON_IMAGE}"
-    assert ("COPY", "--from=build /opt/venv /opt/venv") in last
+    assert taken == [
+        "--from=build /opt/venv /opt/venv",
+        "--from=export /opt/embedder /opt/embedder",
+    ]
 
 
 def test_every_dependency_is_installed_at_its_pinned_version():
-    commands = [rest for name, rest in stages(read_text())[0] if name == "RUN"]
+    commands = [rest for stage in stages(read_text()) for name, rest in stage if name == "RUN"]
 
     installs = [command for run in commands for command in re.findall("pip install[^&;]*", run)]
 
-    assert len(installs) == 2
+    assert len(installs) == 3
     assert all("--constraint constraints.txt" in each for each in installs)
+
+
+def test_the_embedder_is_exported_to_where_the_server_looks_for_it():
+    _, export, last = stages(read_text())
+    variables = dict(re.findall(r"(\w+)=(\S+)", " ".join(of_last_stage(read_text(), "ENV"))))
+
+    (command,) = [rest for name, rest in export if name == "RUN"]
+
+    assert f"EMBEDDING_DIR={variables['EMBEDDING_DIR']} agentic-rag export-embedder" in command
+    assert any(variables["EMBEDDING_DIR"] in rest for name, rest in last if name == "COPY")
 
 
 def test_the_ports_and_names_are_those_of_the_manifest():
@@ -204,7 +219,7 @@ def test_only_what_is_copied_reaches_the_build():
 
 
 def test_nothing_that_is_copied_is_left_out_of_the_repository():
-    (build, _) = stages(read_text())
+    build, *_ = stages(read_text())
     sources = {source for name, rest in build if name == "COPY" for source in rest.split()[:-1]}
 
     assert {source for source in sources if not (REPO / source).exists()} <= {"constraints.txt"}

@@ -93,18 +93,26 @@ class LocalEngine:
             if before.digest == digest:
                 yield before
             else:
-                entry, texts = read_file(path, job.folder, digest, before)
+                entry, texts = read_file(path, job.folder, digest, before, job.embedder)
                 fresh.update((name, texts[name]) for name in texts if name not in job.known)
                 yield entry
             advance(1)
         yield from _embed(fresh, job, progress.start("embedding", len(fresh)))
 
 
-def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -> Iterator[Block]:
+def cut_blocks(texts: Mapping[str, str]) -> Iterator[Sequence[str]]:
+    """Yield the names of texts that are embedded together, the short ones first.
+
+    A vector may depend on what is computed with it: blocks are the same with any engine, and
+    whether or not an earlier run was cut off within them.
+    """
     order = sorted(texts, key=lambda name: len(texts[name]))
     for at in range(0, len(order), _BLOCK):
-        # blocks are the same whether or not an earlier run was cut off within them
-        names = order[at : at + _BLOCK]
+        yield order[at : at + _BLOCK]
+
+
+def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -> Iterator[Block]:
+    for names in cut_blocks(texts):
         vectors = dict(job.recall(names))
         wanted = [name for name in names if name not in vectors]
         advance(len(vectors))

@@ -184,7 +184,7 @@ class IndexVersion:
         """Write the passages, their ids and the marks."""
         with (self.folder / "passages.jsonl").open("wb") as lines:
             for entry in entries:
-                lines.writelines(orjson.dumps(asdict(each)) + b"\n" for each in entry.passages)
+                lines.writelines(orjson.dumps(each) + b"\n" for each in entry.passages)
         ids = (row_id for entry in entries for row_id in entry.ids)
         (self.folder / "ids.txt").write_text("\n".join(ids), encoding="ascii")
         marks = (f"{m.digest} {m.start}" for entry in entries for m in entry.marks)
