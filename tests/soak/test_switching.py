@@ -1,5 +1,6 @@
 """A hundred switches under 32 callers: no error, no reply of two versions, and flat memory."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -9,13 +10,13 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.integration.conftest import small_pack, start  # noqa: F401  # fixtures
+from tests.integration.conftest import StartAgent, small_pack, start  # noqa: F401  # fixtures
 from tests.integration.servers import Agent, Chroma, free_port
 from tests.integration.switching import Crowd, Seen, make_pack, make_versions
 
 from agentic_rag.bootstrap import build_workshop
 from agentic_rag.retrieval.rollback import use
-from agentic_rag.settings import read_settings
+from agentic_rag.settings import Settings, read_settings
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3000)]
 
@@ -50,42 +51,42 @@ class Soaked:
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
-async def soaked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+def soaked(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    small_pack: Path,  # noqa: F811  # the fixture
+    start: StartAgent,  # noqa: F811
 ) -> Iterator[Soaked]:
     """A crowd that asked a server while its index was switched, with Chroma in both its forms."""
     folder = tmp_path_factory.mktemp(f"soak-{request.param}")
     chroma = Chroma(folder / "chroma", free_port())
-    settings = {}
+    variables = {
+        "CLINIC_PACK": str(make_pack(small_pack, folder)),
+        "DATA_DIR": str(folder / "data"),
+        "INDEX_KEEP": "10",
+    }
     if request.param == "server":
         chroma.start()
-        settings = chroma.settings
+        variables |= chroma.settings
+    settings = read_settings(
+        _env_file=None, **{name.lower(): value for name, value in variables.items()}
+    )
     try:
-        yield await soak(request, folder, settings)
+        names = make_versions(settings, 3)
+        agent = start(**variables).wait_until_ready()
+        yield asyncio.run(soak(agent, settings, names))
     finally:
         chroma.stop()
 
 
-async def soak(request: pytest.FixtureRequest, folder: Path, settings: dict[str, str]) -> Soaked:
-    pack = make_pack(request.getfixturevalue("small_pack"), folder)
-    chosen = read_settings(
-        _env_file=None,
-        clinic_pack=pack,
-        data_dir=folder / "data",
-        index_keep=10,
-        **{name.lower(): value for name, value in settings.items()},
-    )
-    names = make_versions(chosen, 3)
-    agent: Agent = request.getfixturevalue("start")(
-        CLINIC_PACK=str(pack), DATA_DIR=str(chosen.data_dir), **settings
-    ).wait_until_ready()
+async def soak(agent: Agent, settings: Settings, names: list[str]) -> Soaked:
     process = psutil.Process(agent.pid)
     rss, files = {0: process.memory_info().rss / 1e6}, {0: process.num_fds()}
     begun = time.monotonic()
     async with Crowd(agent, CALLERS) as crowd:
         for turn in range(1, SWITCHES + 1):
             name = names[turn % len(names)]
-            use(name, build_workshop(chosen))
+            use(name, build_workshop(settings))
             await crowd.follows(name)
             if turn % SETTLED == 0:
                 rss[turn] = round(process.memory_info().rss / 1e6)
