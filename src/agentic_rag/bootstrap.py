@@ -1,6 +1,8 @@
 """Settings to Deps: the only place that picks concrete parts."""
 
+import asyncio
 import gc
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -24,6 +26,7 @@ from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.engine import Progress
 from agentic_rag.retrieval.exporting import ExportReport, Say
 from agentic_rag.retrieval.exporting import export_embedder as export_model
+from agentic_rag.retrieval.freshness import Drift, drift
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
@@ -34,6 +37,8 @@ from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
 from agentic_rag.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class EngineName(StrEnum):
@@ -53,9 +58,31 @@ class House:
 
     settings: Settings
     clinic: Clinic
+    shelf: IndexShelf
     deps: Deps
     library: Library
     models: tuple[ModelRung, ...]
+
+    def drift(self) -> Drift | None:
+        """Tell how far the live index is from the pack's documents; None where it cannot be told.
+
+        An index that is found is served as it is, whatever became of the pack since.
+        """
+        try:
+            live = self.shelf.current()
+            return drift(self.clinic.documents, live) if live else None
+        except (OSError, ValueError):
+            return None
+
+    async def tell_drift(self) -> None:
+        """Log one line where the live index does not hold the pack's documents as they are now."""
+        if found := await asyncio.to_thread(self.drift):
+            logger.warning(
+                "the index does not hold the documents of %s as they are now: %s;"
+                " `agentic-rag ingest` makes it",
+                self.clinic.folder,
+                found,
+            )
 
     async def close(self) -> None:
         """Close what is open."""
@@ -98,7 +125,14 @@ def build_house(settings: Settings) -> House:
         quoter=quoter,
         limits=build_limits(settings),
     )
-    return House(settings=settings, clinic=clinic, deps=deps, library=library, models=models)
+    return House(
+        settings=settings,
+        clinic=clinic,
+        shelf=shop.shelf,
+        deps=deps,
+        library=library,
+        models=models,
+    )
 
 
 async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:

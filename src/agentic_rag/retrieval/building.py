@@ -189,8 +189,10 @@ class Build:
 
     def _write_words(self, version: IndexVersion) -> None:
         with self._clock("words"):
-            passages = [passage for entry in self._entries for passage in entry.passages]
-            LexicalIndex.build(section_texts(passages)).save(version.lexical)
+            texts = section_texts([p for entry in self._entries for p in entry.passages])
+            known = self._past.sections()
+            rows = [known.get(mark.digest, -1) for each in self._entries for mark in each.marks]
+            LexicalIndex.build(texts, self._past.lexical, rows).save(version.lexical)
 
     def _fill(self, version: IndexVersion, work: Iterator[Entry | Block]) -> int:
         """Put the rows into Chroma as their vectors come; return the churn."""
@@ -272,6 +274,7 @@ class Build:
         if not total == len(ids) == len(vectors) or words != sections:
             raise IndexUnproven("the parts of the new index version are not of one length")
         rows = np.linspace(0, total - 1, min(_SAMPLE, total)).astype(int)
+        rows = rows[vectors[rows].any(axis=1)]  # what has no words may have no direction
         sample = Rows(ids=[ids[row] for row in rows], doc_ids=(), vectors=vectors[rows])
         if self._shop.server:
             name = self._shop.collection_of(version.folder.name)

@@ -93,7 +93,7 @@ class LocalEngine:
             if before.digest == digest:
                 yield before
             else:
-                entry, texts = read_file(path, job.folder, digest, before)
+                entry, texts = read_file(path, job.folder, digest, before, job.embedder)
                 fresh.update((name, texts[name]) for name in texts if name not in job.known)
                 yield entry
             advance(1)

@@ -1,8 +1,8 @@
 """The lexical half of search: BM25 over stems and neighbouring pairs of stems."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain, count, pairwise, repeat
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ Anserini uses for passages. Between 0.6 and 1.5 the development sets hardly tell
 _PAIR = 32  # bits: the key of a pair is (first << 32) | second, of a single stem its number alone
 _UNKNOWN = 0  # the number of a stem that no text has
 _SHORTEST, _LONG = 5, 8  # letters: shorter words are not mended, longer ones may have two slips
-_ARRAYS = ("keys", "starts", "rows", "weights")
+_ARRAYS = ("keys", "starts", "rows", "weights", "told", "ends")
 
 Numbers = NDArray[np.int64]
 
@@ -43,7 +43,8 @@ class LexicalIndex:
         Args:
             forms: every word that the texts have, and the number of its stem.
             arrays: `keys` [terms], ascending; `starts` [terms + 1], where each term's postings
-                begin in `rows` and `weights` [postings]; `size` [], how many texts there are.
+                begin in `rows` and `weights` [postings]; `told` [words], every text's words by
+                their place in `forms`, and `ends` [texts], where each text's end.
         """
         self._forms = forms
         self._stems = {stem(form): number for form, number in forms.items()}
@@ -54,33 +55,49 @@ class LexicalIndex:
     @property
     def size(self) -> int:
         """How many texts there are."""
-        return int(self._arrays["size"])
+        return len(self._arrays["ends"])
 
     @classmethod
-    def build(cls, texts: Iterable[str]) -> "LexicalIndex":
-        """Index texts; row n is texts[n]."""
-        forms, told, lengths = _Forms(), [], []
-        for text in texts:
-            told.append([forms[word] for word in words(text)])
-            lengths.append(len(told[-1]))
-        flat = np.fromiter(chain.from_iterable(told), dtype=np.int64, count=sum(lengths))
-        rows = np.repeat(np.arange(len(lengths)), lengths)
-        stops = np.isin(flat, [forms.stems.get(each, _UNKNOWN) for each in _stop_stems()])
-        return cls(dict(forms), _weigh(*_terms(flat, rows, stops), size=len(lengths)))
+    def build(
+        cls, texts: Iterable[str], before: "LexicalIndex | None" = None, rows: Iterable[int] = ()
+    ) -> "LexicalIndex":
+        """Index texts; row n is texts[n].
+
+        Args:
+            texts: what to index.
+            before: an index that has some of the texts: they are not read again.
+            rows: the row there of each text, -1 for those that it lacks; none of them has the rest.
+        """
+        forms = _Forms(zip(before._forms, count(), strict=False) if before else ())
+        told = [
+            before._told(row)
+            if before and row >= 0
+            else np.array([forms[word] for word in words(text)], dtype=np.int32)
+            for text, row in zip(texts, chain(rows, repeat(-1)), strict=False)
+        ]
+        flat, used = _in_order(np.concatenate([*told, np.empty(0, dtype=np.int32)]), list(forms))
+        stems: dict[str, int] = {}
+        numbered = [stems.setdefault(stem(form), len(stems) + 1) for form in used]
+        numbers = np.array(numbered, dtype=np.int64)
+        stops = [stems.get(each, _UNKNOWN) for each in _stop_stems()]
+        lengths = [len(each) for each in told]
+        at = np.repeat(np.arange(len(told)), lengths)
+        weighed = _weigh(*_terms(numbers[flat], at, stops), size=len(told))
+        ends = np.cumsum(lengths, dtype=np.int64)
+        return cls(dict(zip(used, numbered, strict=True)), weighed | {"told": flat, "ends": ends})
 
     @classmethod
     def load(cls, folder: Path) -> "LexicalIndex":
         """Map what `save` wrote."""
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-        forms, size = orjson.loads((folder / "forms.json").read_bytes())
-        return cls(forms, arrays | {"size": np.array(size)})
+        return cls(orjson.loads((folder / "forms.json").read_bytes()), arrays)
 
     def save(self, folder: Path) -> None:
         """Write the index into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", self._arrays[name])
-        (folder / "forms.json").write_bytes(orjson.dumps([self._forms, self.size]))
+        (folder / "forms.json").write_bytes(orjson.dumps(self._forms))
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """Return the BM25 score of every row [rows]; 0 where no word is shared."""
@@ -93,6 +110,10 @@ class LexicalIndex:
                 postings = slice(int(starts[at]), int(starts[at + 1]))
                 scores[rows[postings]] += weights[postings]  # a row stands but once in a slice
         return scores
+
+    def _told(self, row: int) -> NDArray[np.generic]:
+        ends = self._arrays["ends"]
+        return self._arrays["told"][int(ends[row - 1]) if row else 0 : int(ends[row])]
 
     def _keys(self, query: str) -> list[int]:
         asked = [self._number(word) for word in words(query)]
@@ -118,14 +139,24 @@ class LexicalIndex:
 
 
 class _Forms(dict[str, int]):
-    """Words by the number of their stem; numbers a word when it is first looked up."""
-
-    def __init__(self) -> None:
-        self.stems: dict[str, int] = {}
+    """Words by their number; numbers a word when it is first looked up."""
 
     def __missing__(self, word: str) -> int:
-        self[word] = number = self.stems.setdefault(stem(word), len(self.stems) + 1)
+        self[word] = number = len(self)
         return number
+
+
+def _in_order(told: NDArray[np.int32], forms: Sequence[str]) -> tuple[NDArray[np.int32], list[str]]:
+    """Number words in the order in which they come, and leave out those that do not.
+
+    So an index is the same, whatever the one was that it took words from.
+    """
+    firsts = np.full(len(forms), len(told))
+    firsts[told[::-1]] = np.arange(len(told))[::-1]  # the last to be written stays
+    order = np.argsort(firsts, kind="stable")[: int((firsts < len(told)).sum())]
+    numbers = np.zeros(len(forms), dtype=np.int32)
+    numbers[order] = np.arange(len(order))
+    return numbers[told], [forms[at] for at in order]
 
 
 @lru_cache(maxsize=1)
@@ -133,13 +164,14 @@ def _stop_stems() -> frozenset[str]:
     return frozenset(stem(word) for word in STOP_WORDS)
 
 
-def _terms(flat: Numbers, rows: Numbers, stops: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
+def _terms(flat: Numbers, rows: Numbers, stops: Sequence[int]) -> tuple[Numbers, Numbers]:
     """Return the key and the row of every occurrence of a term: content stems, and pairs."""
+    told = ~np.isin(flat, stops)
     together = rows[1:] == rows[:-1]
     pairs = (flat[:-1] << _PAIR) | flat[1:]
     return (
-        np.concatenate([flat[~stops], pairs[together]]),
-        np.concatenate([rows[~stops], rows[1:][together]]),
+        np.concatenate([flat[told], pairs[together]]),
+        np.concatenate([rows[told], rows[1:][together]]),
     )
 
 
@@ -161,5 +193,4 @@ def _weigh(keys: Numbers, rows: Numbers, *, size: int) -> dict[str, NDArray[np.g
         "starts": np.append(starts, len(keys)),
         "rows": rows.astype(np.int32),
         "weights": (np.repeat(idf, spread) * times / (times + norm[rows])).astype(np.float32),
-        "size": np.array(size),
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from agentic_rag.retrieval.embedder import Vectors
 from agentic_rag.retrieval.index import Entry, IndexVersion, vector_name
+from agentic_rag.retrieval.lexical import LexicalIndex
 from agentic_rag.retrieval.workshop import Workshop
 
 _OURS = {"passages.jsonl", "ids.txt", "marks.txt", "vectors.npy"}
@@ -23,6 +24,7 @@ class Past:
         vectors: of its rows [rows, dimension].
         chroma: its Chroma folder; None where there is none to build on.
         churn: rows that were changed in that folder since it was filled from nothing.
+        lexical: its words, by section.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -30,6 +32,12 @@ class Past:
     vectors: Vectors = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
     chroma: Path | None = None
     churn: int = 0
+    lexical: LexicalIndex | None = None
+
+    def sections(self) -> dict[str, int]:
+        """Return a section's row in the lexical index by its digest."""
+        marks = (mark for entry in self.entries.values() for mark in entry.marks)
+        return {mark.digest: row for row, mark in enumerate(marks)}
 
     def rows(self) -> dict[str, int]:
         """Return a row by name of its vector."""
@@ -54,10 +62,12 @@ def _read(version: IndexVersion, fingerprint: str) -> Past:
     if len(ids) != len(vectors):
         return Past()
     has_chroma = manifest.store == "folder" and not any(p.startswith("chroma/") for p in damaged)
+    has_words = not any(p.startswith("lexical/") for p in damaged)
     return Past(
         entries=entries,
         ids=ids,
         vectors=vectors,
         chroma=version.chroma if has_chroma else None,
         churn=manifest.churn,
+        lexical=LexicalIndex.load(version.lexical) if has_words else None,
     )

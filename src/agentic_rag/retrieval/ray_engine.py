@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from agentic_rag.errors import EngineMissing, RetrievalUnavailable
+from agentic_rag.retrieval.counting import TokenCounter
 from agentic_rag.retrieval.embedder import Embedder, Vectors
 from agentic_rag.retrieval.engine import Block, Job, Progress, cut_blocks
 from agentic_rag.retrieval.index import Entry
@@ -52,7 +53,7 @@ class RayEngine:
         with _at_work(self._ray, progress) as cpus:
             fresh: dict[str, str] = {}
             advance = progress.start("reading", len(job.paths))
-            readings = self._read(changed, cpus, progress)
+            readings = self._read(changed, job, cpus, progress)
             for doc_id in job.paths:
                 entry, texts = (
                     (job.before[doc_id], {}) if _is_known(doc_id, job) else next(readings)
@@ -62,14 +63,21 @@ class RayEngine:
                 advance(1)
             yield from self._embed(fresh, job, cpus, progress)
 
-    def _read(self, files: Sequence["_File"], cpus: int, progress: Progress) -> Iterator[Reading]:
-        rows = _rows(self._ray, files, min(len(files), _TASKS_PER_CPU * cpus))
+    def _read(
+        self, files: Sequence["_File"], job: Job, cpus: int, progress: Progress
+    ) -> Iterator[Reading]:
+        rows = _rows(self._ray, files, min(len(files), _TASKS_PER_CPU * cpus)).map(
+            _Reader,
+            fn_constructor_args=(self._make_embedder,),
+            compute=self._pool(min(len(files), cpus)),
+            num_cpus=1,
+        )
         is_told = False
-        for file, reading in zip(files, _made(rows.map(_read_there)), strict=True):
+        for file, reading in zip(files, _made(rows), strict=True):
             if reading is None and not is_told:
                 progress.note("a node of Ray does not see the same files; they are read here")
                 is_told = True
-            yield reading or file.read()
+            yield reading or file.read(job.embedder)
 
     def _embed(
         self, texts: Mapping[str, str], job: Job, cpus: int, progress: Progress
@@ -95,19 +103,21 @@ class RayEngine:
     ) -> Iterator[Vectors]:
         if not batches:
             return
-        pool = self._ray.data.ActorPoolStrategy(min_size=1, max_size=min(len(batches), cpus))
         rows = _rows(self._ray, batches, len(batches)).map_batches(
             _Worker,
             fn_constructor_args=(self._make_embedder, fingerprint),
             batch_size=1,
             batch_format="numpy",
-            compute=pool,
+            compute=self._pool(min(len(batches), cpus)),
             num_cpus=1,
         )
         for made in _made(rows):
             if isinstance(made, RetrievalUnavailable):
                 raise made
             yield made
+
+    def _pool(self, most: int) -> Any:  # noqa: ANN401  # Ray is not always here
+        return self._ray.data.ActorPoolStrategy(min_size=1, max_size=most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +134,21 @@ class _File:
         before = job.before.get(doc_id) or Entry.nothing(doc_id)
         return cls(job.paths[doc_id].absolute(), job.folder.absolute(), job.digests[doc_id], before)
 
-    def read(self) -> Reading:
-        return read_file(self.path, self.folder, self.digest, self.before)
+    def read(self, tokens: TokenCounter) -> Reading:
+        return read_file(self.path, self.folder, self.digest, self.before, tokens)
+
+
+class _Reader:
+    """Reads in a process of its own."""
+
+    def __init__(self, make_embedder: Callable[[], Embedder]) -> None:
+        self._embedder = make_embedder()
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, bytes]:
+        """Read a file on a node; None where what lies there is not what was looked at."""
+        file: _File = pickle.loads(row["wanted"])
+        same = digest_of(file.path) == file.digest
+        return {"made": pickle.dumps(file.read(self._embedder) if same else None)}
 
 
 class _Worker:
@@ -154,13 +177,6 @@ class _Worker:
 def _is_known(doc_id: str, job: Job) -> bool:
     before = job.before.get(doc_id)
     return before is not None and before.digest == job.digests[doc_id]
-
-
-def _read_there(row: Mapping[str, Any]) -> dict[str, bytes]:
-    """Read a file on a node; None where what lies there is not what was looked at."""
-    file: _File = pickle.loads(row["wanted"])
-    same = digest_of(file.path) == file.digest
-    return {"made": pickle.dumps(file.read() if same else None)}
 
 
 def _rows(ray: Any, wanted: Sequence[object], blocks: int) -> Any:  # noqa: ANN401  # Ray is not always here

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agentic_rag.domain import Passage
 from agentic_rag.retrieval.chunking import chunk, embedding_texts, vector_ids
+from agentic_rag.retrieval.counting import TokenCounter
 from agentic_rag.retrieval.documents import Document, Section
 from agentic_rag.retrieval.index import Entry, Mark, vector_name
 from agentic_rag.retrieval.loaders import load
@@ -29,7 +30,9 @@ class _Cut:
         return [replace(each, start=each.start + by, end=each.end + by) for each in self.passages]
 
 
-def read_file(path: Path, folder: Path, digest: str, before: Entry) -> tuple[Entry, dict[str, str]]:
+def read_file(
+    path: Path, folder: Path, digest: str, before: Entry, tokens: TokenCounter
+) -> tuple[Entry, dict[str, str]]:
     """Return a file's entry, and by name of its vector the text of each passage that was cut anew.
 
     Args:
@@ -37,6 +40,7 @@ def read_file(path: Path, folder: Path, digest: str, before: Entry) -> tuple[Ent
         folder: below which its doc_id is its path.
         digest: what the file's was when it was looked at; the entry has what it was when read.
         before: what the version before held of the file.
+        tokens: counts them as the embedder will.
     """
     loaded = load(path, folder)
     if not isinstance(loaded, Document):
@@ -45,7 +49,7 @@ def read_file(path: Path, folder: Path, digest: str, before: Entry) -> tuple[Ent
     digests = [_digest(loaded, section) for section in loaded.sections]
     known = _cuts_before(before)
     fresh = {d: s for d, s in zip(digests, loaded.sections, strict=True) if d not in known}
-    cuts, texts = _cut(loaded, fresh)
+    cuts, texts = _cut(loaded, fresh, tokens)
     cuts.update(known)
     placed = [
         (Mark(digest, section.start), cuts[digest])
@@ -58,7 +62,7 @@ def read_file(path: Path, folder: Path, digest: str, before: Entry) -> tuple[Ent
         passages=tuple(each for mark, cut in placed for each in cut.moved(mark.start)),
         ids=_numbered(name for _, cut in placed for name in cut.names),
         marks=tuple(mark for mark, _ in placed),
-        skipped={},
+        skipped={each.doc_id: each.reason for each in loaded.skipped},
     )
     return entry, texts
 
@@ -82,10 +86,10 @@ def _cuts_before(before: Entry) -> dict[str, _Cut]:
 
 
 def _cut(
-    document: Document, sections: Mapping[str, Section]
+    document: Document, sections: Mapping[str, Section], tokens: TokenCounter
 ) -> tuple[dict[str, _Cut], dict[str, str]]:
     """Cut those sections; return the cuts by digest, and the embedded texts by name."""
-    passages = chunk(replace(document, sections=tuple(sections.values())))
+    passages = chunk(replace(document, sections=tuple(sections.values())), tokens)
     texts = embedding_texts(passages)
     names = [vector_name(row_id) for row_id in vector_ids(passages, texts)]
     left = deque(zip(passages, names, strict=True))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
-from agentic_rag.retrieval.loaders import Skipped, find_files, has_reader, load
+from agentic_rag.retrieval.documents import Skipped
+from agentic_rag.retrieval.loaders import find_files, has_reader, load
 
 _MAX_BYTES = 1 << 30  # no reader takes more
 

@@ -172,7 +172,9 @@ def furnish(app: FastAPI, predictor: RagPredictor, house: House) -> None:
     @asynccontextmanager
     async def opened(_app: FastAPI) -> AsyncIterator[None]:
         await house.library.start()
+        telling = asyncio.create_task(house.tell_drift())
         yield
+        telling.cancel()
         await predictor.drained()  # uvicorn has waited for its own requests; gRPC's come to the end
         await house.close()
 

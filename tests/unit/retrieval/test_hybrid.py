@@ -9,7 +9,8 @@ from agentic_rag.retrieval.chunking import chunk, embedding_texts, section_texts
 from agentic_rag.retrieval.documents import Document
 from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
 from agentic_rag.retrieval.lexical import LexicalIndex
-from agentic_rag.retrieval.loaders import read_markdown, read_text
+from agentic_rag.retrieval.loaders import read_text
+from agentic_rag.retrieval.markdown_files import read_markdown
 
 
 class ExactStore:
@@ -33,8 +34,9 @@ class ExactStore:
 
 
 def passages_of(doc_id, text):
-    kept, sections = (read_markdown if doc_id.endswith(".md") else read_text)(text)
-    return chunk(Document(doc_id=doc_id, text=kept, sections=sections, digest="0"))
+    content = (read_markdown if doc_id.endswith(".md") else read_text)(text.encode())
+    document = Document(doc_id=doc_id, text=content.text, sections=content.sections, digest="0")
+    return chunk(document, WordEmbedder())
 
 
 def index_of(documents, **taste):

@@ -206,7 +206,7 @@ def test_another_embedder_embeds_everything_anew(folder, shop, shop_at, tmp_path
 def test_what_cannot_be_read_is_reported_and_the_rest_is_indexed(folder, shop):
     (folder / "photo.png").write_bytes(b"\x89PNG")
     (folder / "broken.json").write_text('[{"a": ', "utf-8")
-    (folder / "latin.txt").write_bytes(b"caf\xe9")
+    (folder / "latin.txt").write_bytes(b"\xff\xff\xff\xff")
     (folder / "deep.json").write_text("[" * 100_000, "utf-8")
 
     report = ingest(folder, shop)

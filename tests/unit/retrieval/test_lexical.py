@@ -84,3 +84,27 @@ def test_the_smallest_indexes_can_be_searched(texts, tmp_path):
     scores = LexicalIndex.load(tmp_path / "lexical").scores("tooth")
 
     assert (scores[: len(texts)] > 0).tolist() == [text == "tooth" for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("texts", "rows"),
+    [
+        (TEXTS, [0, 1, 2, 3]),
+        (TEXTS[::-1], [3, 2, 1, 0]),
+        (["A new bridge", TEXTS[1], "of the scaling bridges"], [-1, 1, -1]),
+        (["A new bridge", TEXTS[1]], []),
+        ([TEXTS[2], TEXTS[2]], [2, 2]),
+        ([], []),
+    ],
+)
+def test_an_index_is_the_same_whether_or_not_another_one_knew_its_texts(texts, rows, tmp_path):
+    LexicalIndex.build(TEXTS).save(tmp_path / "before")
+    before = LexicalIndex.load(tmp_path / "before")
+
+    LexicalIndex.build(texts, before, rows).save(tmp_path / "one")
+
+    LexicalIndex.build(texts).save(tmp_path / "other")
+    one, other = (
+        {p.name: p.read_bytes() for p in (tmp_path / d).iterdir()} for d in ("one", "other")
+    )
+    assert one == other
