@@ -2,8 +2,9 @@
 
 import logging
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,13 +205,15 @@ def _import_ray() -> Any:  # noqa: ANN401  # see `_rows`
 def _at_work(ray: Any, progress: Progress) -> Iterator[int]:  # noqa: ANN401  # see `_rows`
     """Have Ray run, quietly; yield how many CPUs it has. What we have started ends with us."""
     is_ours = not ray.is_initialized()
-    if is_ours:
-        _start(ray)
     try:
-        _hush(ray)
-        cpus = int(ray.cluster_resources().get("CPU", 1)) or 1
-        progress.note(f"Ray works on {cpus} CPUs of {len(ray.nodes())} nodes")
-        yield cpus
+        # Ray prints what befalls its processes, whatever it is told of logs; stdout is for reports
+        with redirect_stdout(sys.stderr):
+            if is_ours:
+                _start(ray)
+            _hush(ray)
+            cpus = int(ray.cluster_resources().get("CPU", 1)) or 1
+            progress.note(f"Ray works on {cpus} CPUs of {len(ray.nodes())} nodes")
+            yield cpus
     except ray.exceptions.UserCodeException:
         raise  # a fault of ours
     except (ray.exceptions.RayError, _timeout_of(ray)) as error:
