@@ -42,8 +42,12 @@ class Server:
 
 
 @contextmanager
-def running(module: Sequence[str]) -> Iterator[Server]:
+def running(module: Sequence[str], **environment: str) -> Iterator[Server]:
     """Run a KServe server in a fresh folder until the block ends; without any LLM.
+
+    Args:
+        module: what Python runs.
+        environment: variables to set; DATA_DIR is a fresh one where it is not among them.
 
     Raises:
         RuntimeError: it ended, or was not ready in time; with the end of its log.
@@ -56,7 +60,9 @@ def running(module: Sequence[str]) -> Iterator[Server]:
             process = subprocess.Popen(
                 command,
                 cwd=folder,  # no .env of the caller's
-                env=child_environment(**_NO_LLM, DATA_DIR=str(Path(folder) / "data")),
+                env=child_environment(
+                    **{**_NO_LLM, "DATA_DIR": str(Path(folder) / "data"), **environment}
+                ),
                 stdout=sink,
                 stderr=sink,
             )

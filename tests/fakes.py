@@ -311,7 +311,25 @@ def _chunks(body: Body, text: str, finish_reason: str, usage: dict[str, int]) ->
         yield envelope | {"choices": [], "usage": usage}
 
 
-class WordEmbedder:
+class WordTokens:
+    """Counts tokens as a tokenizer would that knows short words: a long one is several.
+
+    Attributes:
+        max_tokens: what an embedder with it reads.
+        counted: every text that `token_ends` was given, in order.
+    """
+
+    def __init__(self, max_tokens: int = 200) -> None:
+        self.max_tokens = max_tokens
+        self.counted: list[str] = []
+
+    def token_ends(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """Return where each run of eight letters at most ends, and each other character."""
+        self.counted += texts
+        return [[m.end() for m in re.finditer(r"\w{1,8}|[^\w\s]", text)] for text in texts]
+
+
+class WordEmbedder(WordTokens):
     """An embedder that needs no weights: texts that share words have vectors that point alike.
 
     Attributes:
@@ -320,6 +338,7 @@ class WordEmbedder:
     """
 
     def __init__(self, name: str = "words", dimension: int = 128, max_tokens: int = 254) -> None:
+        super().__init__()
         self.fingerprint = name
         self.max_tokens = max_tokens
         self.embedded: list[str] = []

@@ -1,31 +1,52 @@
 """Settings to Deps: the only place that picks concrete parts."""
 
+import asyncio
 import gc
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
 from agentic_rag.agent.llm import get_llm, rungs
 from agentic_rag.clinic.profile import Clinic, read_clinic
+from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
 from agentic_rag.retrieval.backends import Recipe, pick_backend
-from agentic_rag.retrieval.chroma import ServerAddress
+from agentic_rag.retrieval.building import Order
+from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.embedder import Embedder
+from agentic_rag.retrieval.engine import Progress
 from agentic_rag.retrieval.exporting import ExportReport, Say
 from agentic_rag.retrieval.exporting import export_embedder as export_model
+from agentic_rag.retrieval.freshness import Drift, drift
+from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import IngestReport, Progress, Workshop, ingest
+from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.loaders import load
+from agentic_rag.retrieval.ray_engine import RayEngine
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
+from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
 from agentic_rag.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class EngineName(StrEnum):
+    """The engines that ingest can run with."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 _STEPS_PER_ATTEMPT = 3  # plan, retrieve, grade
 _OTHER_STEPS = 6  # triage, compose, generate, cite, and one to spare at each end
@@ -37,9 +58,31 @@ class House:
 
     settings: Settings
     clinic: Clinic
+    shelf: IndexShelf
     deps: Deps
     library: Library
     models: tuple[ModelRung, ...]
+
+    def drift(self) -> Drift | None:
+        """Tell how far the live index is from the pack's documents; None where it cannot be told.
+
+        An index that is found is served as it is, whatever became of the pack since.
+        """
+        try:
+            live = self.shelf.current()
+            return drift(self.clinic.documents, live) if live else None
+        except (OSError, ValueError):
+            return None
+
+    async def tell_drift(self) -> None:
+        """Log one line where the live index does not hold the pack's documents as they are now."""
+        if found := await asyncio.to_thread(self.drift):
+            logger.warning(
+                "the index does not hold the documents of %s as they are now: %s;"
+                " `agentic-rag ingest` makes it",
+                self.clinic.folder,
+                found,
+            )
 
     async def close(self) -> None:
         """Close what is open."""
@@ -59,7 +102,10 @@ def build_house(settings: Settings) -> House:
     judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
     library = Library(
         shop,
-        noisy_sources=clinic.profile.noisy_sources,
+        taste=Taste(
+            noisy_sources=clinic.profile.noisy_sources, precedence=clinic.profile.precedence
+        ),
+        rephrase=lambda text: in_their_words(text, clinic.profile.synonyms),
         make=lambda: ingest(clinic.documents, shop),
         on_open=lambda passages: _settle(judge, passages),
     )
@@ -79,13 +125,21 @@ def build_house(settings: Settings) -> House:
         quoter=quoter,
         limits=build_limits(settings),
     )
-    return House(settings=settings, clinic=clinic, deps=deps, library=library, models=models)
+    return House(
+        settings=settings,
+        clinic=clinic,
+        shelf=shop.shelf,
+        deps=deps,
+        library=library,
+        models=models,
+    )
 
 
 async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
     """Warm what the first questions need, then take all that stands out of the collector's sight.
 
-    A full collection over a loaded index stops the event loop for half a second.
+    A full collection over a loaded index stops the event loop for half a second. An index that is
+    left later is freed all the same, by its count of references: nothing in it is a cycle.
     """
     await judge.warm(passages)
     gc.collect()
@@ -93,30 +147,59 @@ async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
 
 
 def build_workshop(settings: Settings) -> Workshop:
-    """Pick what ingest works with."""
-    server = None
-    if settings.chroma_host:
-        server = ServerAddress(
-            settings.chroma_host, settings.chroma_port, settings.chroma_timeout_s
-        )
+    """Pick what ingest works with.
+
+    Raises:
+        BadSettings: CHROMA_CA_FILE cannot be used.
+    """
     return Workshop(
         shelf=IndexShelf(settings.data_dir / "index"),
         embedder=build_embedder(settings),
-        server=server,
+        server=_server_address(settings) if settings.chroma_host else None,
         collection=settings.chroma_collection,
+        keep=settings.index_keep,
+    )
+
+
+def _server_address(settings: Settings) -> ServerAddress:
+    token = settings.chroma_token.get_secret_value()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    for name, value in settings.chroma_headers.items():
+        headers[name] = value.get_secret_value()
+    return ServerAddress(
+        settings.chroma_host,
+        settings.chroma_port,
+        settings.chroma_timeout_s,
+        headers=headers,
+        tls=trust(settings.chroma_ca_file) if settings.chroma_ssl else None,
     )
 
 
 def build_embedder(settings: Settings) -> Embedder:
     """Pick the embedder; what it computes with is picked at first use."""
-    recipe = Recipe(
+    return Embedder(partial(pick_backend, _recipe(settings)))
+
+
+def _recipe(settings: Settings) -> Recipe:
+    return Recipe(
         model=settings.embedding_model,
         folder=_export_folder(settings),
         backend=settings.embedding_backend,
         precision=settings.embedding_precision,
         threads=settings.embedding_threads,
     )
-    return Embedder(lambda: pick_backend(recipe))
+
+
+def _ray_engine(settings: Settings) -> RayEngine:
+    """Pick the Ray engine; of the settings, its workers get what the embedder is made of."""
+    here, model = _recipe(settings), Path(settings.embedding_model)
+    recipe = replace(
+        here,
+        model=str(model.absolute()) if model.is_dir() else here.model,
+        folder=here.folder.absolute(),
+        threads=1,  # a worker has one CPU, and there is one for each
+    )
+    return RayEngine(partial(Embedder, partial(pick_backend, recipe)))
 
 
 def export_embedder(settings: Settings, say: Say) -> tuple[ExportReport, bool]:
@@ -149,16 +232,26 @@ def build_limits(settings: Settings) -> Limits:
 
 
 def ingest_folder(
-    settings: Settings, folder: Path | None, progress: Progress | None
+    settings: Settings,
+    folder: Path | None,
+    progress: Progress | None,
+    *,
+    strict: bool = False,
+    engine: EngineName = EngineName.LOCAL,
 ) -> IngestReport:
     """Index `folder`, or the documents of the pack.
 
     Raises:
         BadPack: the folder or the pack cannot be used.
+        EngineMissing: the engine is not installed.
+        FilesSkipped: something cannot be read, and `strict` wants all or nothing.
         RetrievalUnavailable: the embedder or the Chroma server is away.
     """
     clinic = read_clinic(settings.clinic_pack)
-    return ingest(folder or clinic.documents, build_workshop(settings), progress)
+    shop = build_workshop(settings)
+    if engine is EngineName.RAY:
+        shop = replace(shop, engine=_ray_engine(settings))
+    return ingest(folder or clinic.documents, shop, progress, Order(strict=strict))
 
 
 def read_emergency(clinic: Clinic) -> Emergency:

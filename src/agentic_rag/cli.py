@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -15,10 +16,26 @@ from rich.table import Table
 
 from agentic_rag import doctor as checks
 from agentic_rag.agent.ask import ask as ask_agent
-from agentic_rag.bootstrap import House, build_house, export_embedder, ingest_folder
+from agentic_rag.bootstrap import (
+    EngineName,
+    House,
+    build_house,
+    build_workshop,
+    export_embedder,
+    ingest_folder,
+)
 from agentic_rag.domain import Answer, Degraded, Outcome, Question, Turn
-from agentic_rag.errors import AgenticRagError, Misconfigured, RetrievalUnavailable
+from agentic_rag.errors import (
+    AgenticRagError,
+    FilesSkipped,
+    IndexUnproven,
+    Misconfigured,
+    RetrievalUnavailable,
+)
 from agentic_rag.evaluation.golden import evaluate as evaluate_cases
+from agentic_rag.retrieval.index import Standing
+from agentic_rag.retrieval.ingest import prune as prune_shelf
+from agentic_rag.retrieval.rollback import use as use_version
 from agentic_rag.serving.wire import read_question, write_answer, write_hit
 from agentic_rag.settings import Settings, read_settings
 from agentic_rag.telemetry import set_up_logging
@@ -29,6 +46,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+index_app = typer.Typer(help="The index's versions: list, use, prune.", no_args_is_help=True)
+app.add_typer(index_app, name="index")
 out = Console()
 err = Console(stderr=True)
 
@@ -112,31 +131,90 @@ def search(
 @app.command()
 def ingest(
     folder: Annotated[Path | None, typer.Argument(help="Default: the pack's documents.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Change nothing where a file would be left out.")
+    ] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="What reads and embeds: this process, or Ray's.")
+    ] = EngineName.LOCAL,
     as_json: Json = False,
 ) -> None:
     """Make the index hold exactly the documents of a folder."""
     settings = _settings()
-    with _Bars(err) as bars:
-        report = _or_exit(lambda: ingest_folder(settings, folder, bars))
+    try:
+        with _Bars(err) as bars:
+            report = ingest_folder(settings, folder, bars, strict=strict, engine=engine)
+    except AgenticRagError as error:
+        if as_json:
+            _print_json({"error": str(error)} | _details(error))
+        _fail(error)
     if as_json:
-        _print_json(
-            {
-                "version": report.version,
-                "changed": report.changed,
-                "documents": report.documents,
-                "passages": report.passages,
-                "embedded": report.embedded,
-                "skipped": {each.doc_id: each.reason for each in report.skipped},
-            }
-        )
+        _print_json(asdict(report))
         return
     what = f"{report.documents} documents, {report.passages} passages"
-    if report.changed:
+    if report.embedded or report.changed:
         out.print(f"Indexed {what} ({report.embedded} embedded) as version {report.version}.")
     else:
         out.print(f"Nothing to do: version {report.version} holds {what}.")
-    for each in report.skipped:
-        out.print(f"[yellow]skipped[/yellow] {escape(each.doc_id)}: {escape(each.reason)}")
+    for name, reason in report.skipped.items():
+        out.print(f"[yellow]skipped[/yellow] {escape(name)}: {escape(reason)}")
+
+
+def _details(error: AgenticRagError) -> dict[str, Any]:
+    """Return what a program may want to know of a failed ingest beside the words."""
+    if isinstance(error, FilesSkipped):
+        return {"skipped": dict(error.skipped)}
+    if isinstance(error, IndexUnproven):
+        return {"missed": list(error.missed)}
+    return {}
+
+
+@index_app.command("list")
+def list_versions(as_json: Json = False) -> None:
+    """Show the index versions, newest first, and which one is live."""
+    standing = _or_exit(lambda: build_workshop(_settings()).shelf.inventory())
+    if as_json:
+        _print_json({"versions": [asdict(each) for each in standing]})
+        return
+    table = Table("", "version", "created", "documents", "passages", "MB", "embedder", box=None)
+    for each in standing:
+        table.add_row(*(escape(cell) for cell in _cells(each)))
+    out.print(table if standing else "No index yet: `agentic-rag ingest` makes one.")
+
+
+def _cells(each: Standing) -> tuple[str, ...]:
+    counts = (str(each.documents), str(each.passages), f"{each.size_bytes / 1e6:.1f}")
+    mark = "live" if each.live else ""
+    return (mark, each.name, each.created[:19], *counts, each.embedder)
+
+
+@index_app.command("use")
+def use(
+    version: Annotated[str, typer.Argument(help="Its name, or as much as tells it apart.")],
+    as_json: Json = False,
+) -> None:
+    """Make a version the live one; running servers move over to it."""
+    name = _or_exit(lambda: use_version(version, build_workshop(_settings())))
+    if as_json:
+        _print_json({"version": name})
+    else:
+        out.print(f"Version {name} is live; running servers follow within seconds.")
+
+
+@index_app.command("prune")
+def prune(
+    keep: Annotated[
+        int | None, typer.Option(min=0, help="Old versions to keep. Default: INDEX_KEEP.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Remove old versions, but none that is live or open."""
+    shop = build_workshop(_settings())
+    removed = _or_exit(lambda: prune_shelf(shop, shop.keep if keep is None else keep))
+    if as_json:
+        _print_json({"removed": removed})
+    else:
+        out.print(f"Removed: {', '.join(removed) or 'none'}.")
 
 
 @app.command("export-embedder")
@@ -290,6 +368,10 @@ class _Bars:
         self._progress.stop()
 
     def start(self, stage: str, total: int) -> Callable[[int], None]:
-        """See `agentic_rag.retrieval.ingest.Progress`."""
+        """See `agentic_rag.retrieval.engine.Progress`."""
         task = self._progress.add_task(stage, total=total)
         return lambda advance: self._progress.advance(task, advance)
+
+    def note(self, text: str) -> None:
+        """See `agentic_rag.retrieval.engine.Progress`."""
+        self._progress.console.print(escape(text), highlight=False)

@@ -52,6 +52,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Where to look: globs of doc_ids and of sections; none: everywhere."""
+
+    documents: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """A part of a document: `text` is exactly the document's characters `start` to `end`.
 

@@ -5,12 +5,18 @@ AgenticRagError
 ├── Misconfigured            the operator's
 │   ├── BadSettings          an environment variable is wrong
 │   ├── BadPack              a file of the clinic pack is wrong
+│   ├── FilesSkipped         files cannot be indexed, and none was to be left out
+│   ├── EngineMissing        ingest was to run with an engine that is not installed
 │   ├── BadExport            the embedder cannot be exported
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── RetrievalUnavailable the index or the embedder cannot be used now
+    │   ├── IndexRefused     a version is damaged, or was made for other parts than ours
+    │   └── IndexUnproven    a new index version did not pass its checks
     └── LlmUnavailable       a rung of the LLM ladder did not answer
 """
+
+from collections.abc import Mapping, Sequence
 
 
 class AgenticRagError(Exception):
@@ -43,6 +49,23 @@ class BadPack(Misconfigured):
     """A clinic pack cannot be used; the message names the file, the field and what was expected."""
 
 
+class FilesSkipped(Misconfigured):
+    """Files cannot be indexed, and none was to be left out.
+
+    Attributes:
+        skipped: the reason by name of each file, or part of one.
+    """
+
+    def __init__(self, skipped: Mapping[str, str]) -> None:
+        told = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        super().__init__(f"not indexed, for files would have been left out: {told}")
+        self.skipped = skipped
+
+
+class EngineMissing(Misconfigured):
+    """Ingest was to run with an engine that is not installed; the message names the extra."""
+
+
 class BadExport(Misconfigured):
     """The embedder cannot be exported; the message says why."""
 
@@ -57,6 +80,22 @@ class Unavailable(AgenticRagError):  # noqa: N818
 
 class RetrievalUnavailable(Unavailable):
     """The index or the embedder cannot be used now."""
+
+
+class IndexRefused(RetrievalUnavailable):
+    """An index version is damaged, or was made for other parts than ours; waiting mends nothing."""
+
+
+class IndexUnproven(RetrievalUnavailable):
+    """A new index version did not pass its checks; the live one stays.
+
+    Attributes:
+        missed: the known questions that it does not find the passage for.
+    """
+
+    def __init__(self, message: str, missed: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.missed = tuple(missed)
 
 
 class LlmUnavailable(Unavailable):

@@ -77,7 +77,10 @@ def topic_words(text: str) -> tuple[str, ...]:
 
 # A stop ends a sentence before a space and something that can begin one; not behind an
 # abbreviation, an initial or a list number. The danda ends sentences in Hindi and Marathi.
-_STOP = re.compile(r"""[.!?।]+["')\]]*(?:\s*\[\d+\])*(?=\s+(?!\[\d+\])["'(\[]?[^\sa-z])|\n+""")
+# A run of stops is looked at once, from its beginning, however long it is.
+_STOP = re.compile(
+    r"""(?<![.!?।])[.!?।]++["')\]]*(?:\s*\[\d+\])*(?=\s+(?!\[\d+\])["'(\[]?[^\sa-z])|\n+"""
+)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:dr|mr|mrs|ms|st|no|vs|etc|approx|e\.g|i\.e|a\.m|p\.m|rs|tel|ext)|\b[A-Z]|^\s*\d+)\.$",
     re.IGNORECASE,

@@ -1,14 +1,19 @@
 """The only reader of the environment."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+import orjson
+from pydantic import Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agentic_rag.errors import BadSettings
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[ -~]*")
 
 LlmRung = Literal["openai", "ollama"]
 
@@ -50,6 +55,16 @@ class Settings(BaseSettings):
     chroma_timeout_s: float = Field(
         5.0, gt=0, allow_inf_nan=False, description="seconds that one Chroma call may take"
     )
+    chroma_token: SecretStr = Field(
+        SecretStr(""), description="sent to the Chroma server as `Authorization: Bearer ...`"
+    )
+    chroma_headers: Annotated[dict[str, SecretStr], NoDecode] = Field(
+        {}, description='other headers for the Chroma server, as JSON: {"X-Api-Key": "..."}'
+    )
+    chroma_ssl: bool = Field(False, description="speak TLS with the Chroma server")
+    chroma_ca_file: FilePath | None = Field(
+        None, description="authorities (PEM) that its certificate is checked by; empty: the usual"
+    )
     embedding_model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
         description="a local folder, or a model name (the installed weights package, else the hub)",
@@ -69,6 +84,9 @@ class Settings(BaseSettings):
 
     clinic_pack: Path | None = Field(None, description="folder of the clinic pack; empty: shipped")
     data_dir: Path = Field(Path(".agentic-rag"), description="everything the program keeps")
+    index_keep: int = Field(
+        2, ge=0, le=100, description="old index versions kept besides the live one"
+    )
     top_k: int = Field(8, ge=1, le=100, description="passages retrieved when the caller names no k")
     max_ctx_snippets: int = Field(3, ge=1, le=20, description="passages laid before the LLM")
     max_ctx_chars: int = Field(2400, ge=200, le=100_000, description="characters of them, together")
@@ -86,6 +104,36 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("chroma_headers", mode="before")
+    @classmethod
+    def _read_headers(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise ValueError("expected a JSON object of names and values") from None
+
+    @field_validator("chroma_headers", "chroma_token")
+    @classmethod
+    def _sendable(cls, value: SecretStr | dict[str, SecretStr]) -> SecretStr | dict[str, SecretStr]:
+        headers = value if isinstance(value, dict) else {"Authorization": value}
+        for name, secret in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(
+                secret.get_secret_value()
+            ):
+                raise ValueError(
+                    "expected printable ASCII without line breaks, to send as a header"
+                )
+        return value
+
+    @field_validator("chroma_ca_file")
+    @classmethod
+    def _of_use(cls, value: Path | None, told: ValidationInfo) -> Path | None:
+        if value and told.data.get("chroma_ssl") is False:
+            raise ValueError("is of no use without CHROMA_SSL=true")
         return value
 
     @field_validator("llm_base_url", "openai_base_url", "ollama_base_url")

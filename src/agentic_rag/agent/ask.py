@@ -10,17 +10,18 @@ from agentic_rag.telemetry import request_id
 
 
 async def ask(question: Question, *, deps: Deps) -> Answer:
-    """Answer one question.
+    """Answer one question, from one version of the index.
 
     Raises:
         LlmUnavailable, RetrievalUnavailable: never; they end in `Answer.degraded`.
     """
     start = time.perf_counter()
-    journey = await build_graph().ainvoke(
-        {"question": question, "timings": {}, "trace": ()},
-        {"recursion_limit": deps.limits.max_steps},
-        context=deps,
-    )
+    async with deps.retriever.pinned() as pinned:
+        journey = await build_graph().ainvoke(
+            {"question": question, "timings": {}, "trace": ()},
+            {"recursion_limit": deps.limits.max_steps},
+            context=replace(deps, retriever=pinned),
+        )
     answer: Answer = journey["answer"]
     return replace(
         answer,

@@ -1,6 +1,7 @@
 """What the agent leans on, as the narrowest protocols; `bootstrap` hands in the concrete parts."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,16 +16,21 @@ Message = tuple[str, str]
 class Retriever(Protocol):
     """Finds passages."""
 
+    @property
+    def version(self) -> str | None:
+        """Name the index version that is searched; None while there is none."""
+        ...
+
+    def pinned(self) -> AbstractAsyncContextManager["Retriever"]:
+        """Lend a retriever that searches one index version, whatever goes live meanwhile."""
+        ...
+
     async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
         """Return the k best passages over all queries, best first.
 
         Raises:
             RetrievalUnavailable: the index cannot be used now.
         """
-        ...
-
-    async def ready(self) -> bool:
-        """Tell whether a search would be answered."""
         ...
 
 

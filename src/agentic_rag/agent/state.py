@@ -18,6 +18,7 @@ class Journey(TypedDict, total=False):
     searches: tuple[str, ...]  # plan
     attempts: int  # plan
     passages: tuple[Passage, ...]  # retrieve
+    index: str | None  # retrieve: the version that was searched
     trouble: Degraded | None  # retrieve, or grade
     relevant: tuple[Passage, ...]  # grade
     missing: tuple[str, ...]  # grade

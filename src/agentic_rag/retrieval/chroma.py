@@ -1,29 +1,36 @@
-"""Chroma: the only room that knows it, embedded in a folder or as a server."""
+"""Chroma: where the vectors are, embedded in a folder or on a server."""
 
 import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import chromadb
 import httpx
-from chromadb.api import AsyncClientAPI, ClientAPI
+from chromadb.api.models.AsyncCollection import AsyncCollection
 from chromadb.config import Settings as ChromaSettings
-from chromadb.errors import ChromaError
+from chromadb.errors import ChromaError, NotFoundError
 from filelock import FileLock, Timeout
 
 from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.embedder import Vectors
 
-_BATCH = 2000  # rows in one upsert; Chroma takes 5461
-_READ_AT = "read_at"  # in a collection's metadata: when a replica last said that it reads it
-_LEASE_S = 24 * 3600
-_CONFIGURATION: Any = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}}
+READ_AT = "read_at"
+"""In a collection's metadata: when a replica last said that it reads it."""
+
+LEASE_S = 24 * 3600
+"""How long a replica's word holds, in seconds."""
+
+ROWS = "rows"
+"""What the collection in a Chroma folder is called."""
+
+T = TypeVar("T")
 
 Hits = list[tuple[int, float]]
 """Row numbers with their cosine similarity, best first."""
@@ -32,8 +39,8 @@ Hits = list[tuple[int, float]]
 class VectorStore(Protocol):
     """Nearest neighbours among the rows of one index version."""
 
-    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
-        """Return the k nearest rows to a unit vector [dimension], documents `without` left out."""
+    async def query(self, vector: Vectors, *, k: int) -> Hits:
+        """Return the k nearest rows to a unit vector [dimension]."""
         ...
 
     async def alive(self) -> bool:
@@ -45,129 +52,44 @@ class VectorStore(Protocol):
         ...
 
 
-def _settings() -> ChromaSettings:
-    return ChromaSettings(anonymized_telemetry=False)
-
-
-def _open_folder(folder: Path) -> Any:  # noqa: ANN401  # ClientAPI's type lacks `close`
-    return chromadb.PersistentClient(path=str(folder), settings=_settings())
-
-
-def build_folder(
-    folder: Path, vectors: Vectors, doc_ids: Sequence[str], progress: Callable[[int], None]
-) -> None:
-    """Write a Chroma folder that holds the rows; nobody may have it open."""
-    client = _open_folder(folder)
-    try:
-        _fill(client, "rows", vectors, doc_ids, progress)
-    finally:
-        client.close()
-
-
-class ServerAddress:
-    """Where a Chroma server listens, and how long to wait for it."""
-
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self.host = host
-        self.port = port
-        self.timeout_s = timeout_s
-
-    def __str__(self) -> str:
-        return f"CHROMA_HOST {self.host}, CHROMA_PORT {self.port}"
-
-    def client(self) -> ClientAPI:
-        """Connect."""
-        return chromadb.HttpClient(host=self.host, port=self.port, settings=_settings())
-
-
-def build_collection(
-    address: ServerAddress,
-    name: str,
-    vectors: Vectors,
-    doc_ids: Sequence[str],
-    progress: Callable[[int], None],
-) -> None:
-    """Write a collection on a Chroma server.
-
-    A whole one of the same name is left as it is, for the name tells what is in it and another
-    replica may be reading it; a half-written one is filled up, by several replicas at once if
-    need be: the same row has the same id and the same vector for each.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        if count_rows(address, name) == len(doc_ids):
-            return
-        _fill(client, name, vectors, doc_ids, progress)
-
-
-def count_rows(address: ServerAddress, name: str) -> int:
-    """Return how many rows a collection on a Chroma server has; 0 where there is none.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        if name not in {collection.name for collection in client.list_collections()}:
-            return 0
-        return client.get_collection(name, embedding_function=None).count()
-
-
-def drop_collections(address: ServerAddress, names: Sequence[str]) -> None:
-    """Remove the collections of those names, but for any that somebody read within a day.
-
-    Raises:
-        RetrievalUnavailable: the server does not answer.
-    """
-    with _named_failure(address):
-        client = address.client()
-        for collection in client.list_collections():
-            read_at = (collection.metadata or {}).get(_READ_AT, 0)
-            if collection.name in names and time.time() - float(str(read_at)) > _LEASE_S:
-                client.delete_collection(collection.name)
-
-
-def _fill(
-    client: ClientAPI,
-    name: str,
-    vectors: Vectors,
-    doc_ids: Sequence[str],
-    progress: Callable[[int], None],
-) -> None:
-    collection = client.get_or_create_collection(
-        name, embedding_function=None, configuration=_CONFIGURATION
-    )
-    for at in range(0, len(doc_ids), _BATCH):
-        rows = range(at, min(at + _BATCH, len(doc_ids)))
-        collection.upsert(
-            ids=[str(row) for row in rows],
-            embeddings=vectors[at : at + _BATCH],
-            metadatas=[{"doc_id": doc_ids[row]} for row in rows],
-        )
-        progress(len(rows))
+def open_folder(folder: Path) -> Any:  # noqa: ANN401  # ClientAPI's type lacks `close`
+    """Open a Chroma folder, or make one; nobody else may have it open."""
+    settings = ChromaSettings(anonymized_telemetry=False)
+    return chromadb.PersistentClient(path=str(folder), settings=settings)
 
 
 @contextmanager
-def _named_failure(address: ServerAddress | Path) -> Iterator[None]:
+def named_failure(where: ServerAddress | Path) -> Iterator[None]:
+    """Turn what Chroma raises into an error that names where it is."""
     try:
         yield
-    except (ChromaError, httpx.HTTPError, OSError, ValueError, TimeoutError) as error:
-        raise RetrievalUnavailable(f"Chroma at {address} does not answer as it should") from error
+    except (ChromaError, httpx.HTTPError, OSError, LookupError, ValueError, TypeError) as error:
+        raise RetrievalUnavailable(_explain(where, error)) from error
 
 
-def _query(vector: Vectors, k: int, without: Sequence[str]) -> dict[str, Any]:
-    where = {"where": {"doc_id": {"$nin": list(without)}}} if without else {}
-    return {"query_embeddings": [vector], "n_results": k, "include": ["distances"], **where}
+def _explain(where: ServerAddress | Path, error: Exception) -> str:
+    if isinstance(where, ServerAddress):
+        return where.explain(error)
+    return f"Chroma at {where} does not answer as it should"
 
 
-def _hits(found: Any) -> Hits:  # noqa: ANN401  # Chroma's TypedDict promises less than it gives
+def _query(vector: Vectors, k: int) -> dict[str, Any]:
+    return {"query_embeddings": [vector], "n_results": k, "include": ["distances"]}
+
+
+def _hits(found: Any, row_of: Mapping[str, int]) -> Hits:  # noqa: ANN401  # Chroma's TypedDict promises less than it gives
     return [
-        (int(row), 1.0 - float(distance))
-        for row, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+        (row_of[row_id], 1.0 - float(distance))
+        for row_id, distance in zip(found["ids"][0], found["distances"][0], strict=True)
     ]
+
+
+async def _hits_of(asked: Awaitable[Any], row_of: Mapping[str, int]) -> Hits:
+    return _hits(await asked, row_of)
+
+
+def _rows_by_id(ids: Sequence[str]) -> Mapping[str, int]:
+    return {row_id: row for row, row_id in enumerate(ids)}
 
 
 def _lock_of(folder: Path) -> FileLock:
@@ -194,95 +116,128 @@ class EmbeddedStore:
     a later one works on a copy of its own; an index version never changes, so both see the same.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ids: Sequence[str]) -> None:
+        """Open it.
+
+        Args:
+            folder: Chroma's folder.
+            ids: the id of each row, in order.
+        """
+        if not folder.is_dir():  # Chroma would make an empty one
+            raise FileNotFoundError(f"{folder} is missing")
+        self._row_of = _rows_by_id(ids)
         self._lock = _lock_of(folder)
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chroma")
-        if not folder.is_dir():  # Chroma would make an empty one
-            raise FileNotFoundError(f"{folder} is missing")
-        with _named_failure(folder):
-            self._client = _open_folder(self._own(folder))
-            self._collection = self._client.get_collection("rows", embedding_function=None)
+        self._client: Any = None
+        try:
+            with named_failure(folder):
+                self._client = open_folder(self._own(folder))
+                self._collection = self._client.get_collection(ROWS, embedding_function=None)
+        except BaseException:
+            self._let_go()
+            raise
 
-    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
+    async def query(self, vector: Vectors, *, k: int) -> Hits:
         """See `VectorStore`."""
 
         def ask() -> Hits:
-            with _named_failure(Path("the index")):
-                return _hits(self._collection.query(**_query(vector, k, without)))
+            with named_failure(Path("the index")):
+                return _hits(self._collection.query(**_query(vector, k)), self._row_of)
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
 
     async def alive(self) -> bool:
         """See `VectorStore`."""
-        return True
+        return True  # what is open stays readable, even where its folder is taken away
 
     async def close(self) -> None:
         """See `VectorStore`."""
-        self._executor.shutdown(wait=True)
-        self._client.close()
-        self._lock.release()
-        if self._copy:
-            self._copy.cleanup()
+        await asyncio.to_thread(self._let_go)
 
     def _own(self, folder: Path) -> Path:
         try:
             self._lock.acquire()
         except (Timeout, OSError):  # another process has it, or the folder is read-only
             self._copy = tempfile.TemporaryDirectory(prefix="agentic-rag-")
-            return Path(shutil.copytree(folder, Path(self._copy.name) / "chroma"))
+            return _copied(folder, Path(self._copy.name) / "chroma")
         return folder
+
+    def _let_go(self) -> None:
+        self._executor.shutdown(wait=True)
+        if self._client:
+            self._client.close()
+        self._client = self._collection = None
+        self._lock.release()
+        if self._copy:
+            self._copy.cleanup()
+
+
+def _copied(folder: Path, to: Path) -> Path:
+    """Copy a folder so that the copy can be written, which Chroma does to what it opens."""
+    shutil.copytree(folder, to, copy_function=shutil.copyfile)
+    for each in (to, *to.rglob("*/")):
+        each.chmod(0o700)
+    return to
 
 
 class ServerStore:
-    """A collection on a Chroma server; every call has a finite time."""
+    """A collection on a Chroma server; every call has a finite time.
 
-    def __init__(self, address: ServerAddress, collection: str) -> None:
+    A collection that was taken away and made anew has another id: it is found again by its name.
+    """
+
+    def __init__(self, address: ServerAddress, collection: str, ids: Sequence[str]) -> None:
+        self._row_of = _rows_by_id(ids)
         self._address = address
         self._name = collection
-        self._client: AsyncClientAPI | None = None
-        self._collection: Any = None
+        self._collection: AsyncCollection | None = None
         self._claimed_at = 0.0
 
     async def connect(self) -> None:
         """Find the collection.
 
         Raises:
-            RetrievalUnavailable: the server is away, or does not hold it.
+            RetrievalUnavailable: the server is away, or does not hold it whole.
         """
-        with _named_failure(self._address):
-            async with asyncio.timeout(self._address.timeout_s):
-                self._client = await chromadb.AsyncHttpClient(
-                    host=self._address.host, port=self._address.port, settings=_settings()
-                )
-                self._collection = await self._client.get_collection(
-                    self._name, embedding_function=None
-                )
-                await self._claim()
+        await self._asked(self._claim)
 
-    async def query(self, vector: Vectors, *, k: int, without: Sequence[str]) -> Hits:
+    async def query(self, vector: Vectors, *, k: int) -> Hits:
         """See `VectorStore`."""
-        with _named_failure(self._address):
-            async with asyncio.timeout(self._address.timeout_s):
-                return _hits(await self._collection.query(**_query(vector, k, without)))
+        wanted = _query(vector, k)
+        return await self._asked(lambda held: _hits_of(held.query(**wanted), self._row_of))
 
     async def alive(self) -> bool:
         """See `VectorStore`."""
         try:
-            with _named_failure(self._address):
-                async with asyncio.timeout(self._address.timeout_s):
-                    await self._collection.count()
-                    if time.time() - self._claimed_at > _LEASE_S / 4:
-                        await self._claim()
+            rows = await self._asked(lambda held: held.count())
+            if time.time() - self._claimed_at > LEASE_S / 4:
+                await self._asked(self._claim)
         except RetrievalUnavailable:
             return False
-        return True
+        return rows == len(self._row_of)
 
     async def close(self) -> None:
-        """See `VectorStore`."""
-        self._client = self._collection = None
+        """See `VectorStore`; the connections are the address's."""
+        self._collection = None
 
-    async def _claim(self) -> None:
+    async def _asked(self, ask: Callable[[AsyncCollection], Awaitable[T]]) -> T:
+        with named_failure(self._address):
+            async with asyncio.timeout(self._address.timeout_s):
+                try:
+                    return await ask(self._collection or await self._find())
+                except NotFoundError:
+                    return await ask(await self._find())
+
+    async def _find(self) -> AsyncCollection:
+        api = self._address.api()
+        found = AsyncCollection(client=api, model=await api.get_collection(self._name))
+        if await found.count() != len(self._row_of):  # it is being filled
+            raise NotFoundError(f"{self._name} is not whole")
+        self._collection = found
+        return found
+
+    async def _claim(self, held: AsyncCollection) -> None:
         """Tell other replicas, which share the server, that this collection is being read."""
         self._claimed_at = time.time()
-        await self._collection.modify(metadata={_READ_AT: int(self._claimed_at)})
+        await held.modify(metadata={READ_AT: int(self._claimed_at)})

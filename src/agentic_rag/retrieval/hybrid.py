@@ -1,25 +1,67 @@
-"""Hybrid search: both halves of one open index version, fused."""
+"""Hybrid search: both halves of one open index version, fused section by section."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentic_rag.domain import Passage
-from agentic_rag.retrieval.chroma import Hits, VectorStore
+from agentic_rag.domain import Passage, Scope
+from agentic_rag.language import terms
+from agentic_rag.retrieval.chroma import VectorStore
 from agentic_rag.retrieval.embedder import Vectors
 from agentic_rag.retrieval.fusion import Scores, fuse
 from agentic_rag.retrieval.lexical import LexicalIndex
 
-_FEW = 200  # noisy passages
+_WIDE = 100  # candidates from each half, at least
+_FEW = 200  # rows that are cheaper to ask for and throw away than to filter out
+_ALIKE = 0.95  # cosine from which two passages may be the same twice
+_SAME = 0.9  # share of their words, both ways, from which they are
+
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is read of a version; row n of vectors [rows, dimension] and ids is passages[n].
+
+    The rows of the lexical half are sections.
+    """
+
+    name: str
+    passages: Sequence[Passage]
+    ids: Sequence[str]
+    vectors: Vectors
+    lexical: LexicalIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taste:
+    """What a clinic thinks of its documents, as globs of doc_ids.
+
+    Attributes:
+        noisy_sources: never found.
+        precedence: the most trusted first; what no glob names comes last.
+    """
+
+    noisy_sources: Sequence[str] = ()
+    precedence: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIndex:
-    """A version with all its parts at hand; row n of each is passages[n].
+    """A version with all its parts at hand.
 
-    But for the lexical half, whose rows are sections: `section_of` [rows] names each one's.
+    Row n of the vectors and of the store is passages[n]; rows of the lexical half are sections,
+    each a run of rows.
+
+    Attributes:
+        bounds: where each section begins, and the last one ends [sections + 1].
+        evidence: whether a section may be found at all [sections].
+        trust: the rank of each section's document in the pack's precedence, 0 first [sections].
     """
 
     name: str
@@ -27,26 +69,152 @@ class OpenIndex:
     vectors: Vectors
     lexical: LexicalIndex
     store: VectorStore
-    noisy: tuple[str, ...]
-    section_of: NDArray[np.intp]
-    evidence: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    bounds: Rows
+    evidence: Mask
+    trust: NDArray[np.intp]
 
-    async def search(self, query: str, vector: Vectors, *, k: int) -> Hits:
-        """Return the k best rows with their scores, 0 to 1, best first; noisy sources left out."""
-        wide = min(max(4 * k, 50), int(self.evidence.sum()))
-        if wide == 0:
+    @classmethod
+    def of(cls, parts: Parts, store: VectorStore, taste: Taste) -> "OpenIndex":
+        """Put the parts of a version together."""
+        firsts = np.flatnonzero([passage.part == 0 for passage in parts.passages])
+        doc_ids = [passage.doc_id for passage in parts.passages if passage.part == 0]
+        trust = {doc_id: _first_match(doc_id, taste.precedence) for doc_id in set(doc_ids)}
+        noisy = {doc_id for doc_id in trust if _matches(doc_id, taste.noisy_sources)}
+        return cls(
+            name=parts.name,
+            passages=parts.passages,
+            vectors=parts.vectors,
+            lexical=parts.lexical,
+            store=store,
+            bounds=np.append(firsts, len(parts.passages)),
+            evidence=np.array([doc_id not in noisy for doc_id in doc_ids], dtype=bool),
+            trust=np.array([trust[doc_id] for doc_id in doc_ids], dtype=np.intp),
+        )
+
+    async def search(
+        self, queries: Sequence[str], vectors: Vectors, *, k: int, scope: Scope | None = None
+    ) -> list[Passage]:
+        """Return the k best passages over all queries, best first, with their scores, 0 to 1.
+
+        One passage a section, as long as there are sections: its part that is nearest. Passages
+        that say the same as a better or more trusted one stand behind all others.
+
+        Args:
+            queries: what is looked for, in any number of ways.
+            vectors: of the queries [queries, dimension].
+            k: passages wanted.
+            scope: the documents and sections to look in; noisy sources are always left out.
+        """
+        allowed = self.evidence
+        if scope and (scope.documents or scope.sections):
+            allowed = allowed & self._within(scope)
+        if not allowed.any():
             return []
-        noisy = int((~self.evidence).sum())
-        # a filter costs Chroma more than a few rows that are asked for and thrown away
-        if noisy <= _FEW:
-            found = await self.store.query(vector, k=wide + noisy, without=())
-            nearest = [hit for hit in found if self.evidence[hit[0]]]
-        else:
-            nearest = await self.store.query(vector, k=wide, without=self.noisy)
-        bm25 = self.lexical.scores(query)[self.section_of] * self.evidence
-        worded = np.argpartition(-bm25, min(wide, len(bm25)) - 1)[:wide]
-        rows = np.union1d([row for row, _ in nearest], worded[bm25[worded] > 0]).astype(np.intp)
+        wide = max(_WIDE, 2 * k)
+        near = await asyncio.gather(*(self._nearest(v, wide, allowed) for v in vectors))
+        return await asyncio.to_thread(self._rank, queries, vectors, near, allowed, k)
+
+    async def _nearest(self, vector: Vectors, wide: int, allowed: Mask) -> Rows:
+        """Return the nearest rows of the sections that are allowed, about `wide` of them."""
+        too_many = int(np.diff(self.bounds)[~allowed].sum())
+        if too_many <= _FEW:  # a filter costs Chroma more than a few rows thrown away
+            k = min(wide + too_many, len(self.passages))
+            rows = np.array([row for row, _ in await self.store.query(vector, k=k)], dtype=np.intp)
+            return rows[allowed[self._section_of(rows)]]
+        rows = self._rows_of(np.flatnonzero(allowed))
+        cosine = await asyncio.to_thread(lambda: self.vectors[rows] @ vector)
+        return rows[_top(cosine, wide)]
+
+    def _rank(
+        self,
+        queries: Sequence[str],
+        vectors: Vectors,
+        near: Sequence[Rows],
+        allowed: Mask,
+        k: int,
+    ) -> list[Passage]:
+        best: dict[int, tuple[float, int]] = {}
+        for query, vector, rows in zip(queries, vectors, near, strict=True):
+            for section, score, row in self._fused(query, vector, rows, allowed):
+                best[section] = max((score, row), best.get(section, (0.0, row)))
+        sections = sorted(best, key=lambda s: (-best[s][0], self.trust[s], s))[: 2 * k]
+        firsts = [best[section][1] for section in sections]
+        scores = {row: score for score, row in best.values()}
+        ranked = self._distinct_first(firsts)[:k]
+        if len(ranked) < k:  # few sections: their other parts follow
+            ranked += [row for row in self._others(firsts, vectors) if row not in scores]
+        return [replace(self.passages[r], score=scores.get(r, 0.0)) for r in ranked[:k]]
+
+    def _fused(
+        self, query: str, vector: Vectors, near: Rows, allowed: Mask
+    ) -> Iterable[tuple[int, float, int]]:
+        """Yield (section, score, its nearest row) of every candidate of either half."""
+        bm25 = self.lexical.scores(query) * allowed
+        worded = _top(bm25, max(_WIDE, len(near)))
+        sections = np.union1d(self._section_of(near), worded[bm25[worded] > 0])
+        rows = self._rows_of(sections)
         cosine: Scores = self.vectors[rows] @ vector
-        scores = np.clip(fuse(cosine, bm25[rows]), 0.0, 1.0)
-        order = np.argsort(-scores, kind="stable")[:k]
-        return [(int(rows[at]), float(scores[at])) for at in order]
+        groups = self._section_of(rows)
+        firsts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1])[: len(rows)])
+        nearest = rows[np.lexsort((-cosine, groups))[firsts]]
+        # the first part tells best what a section is about, the nearest what it holds
+        dense = np.float32(0.5) * (np.maximum.reduceat(cosine, firsts) + cosine[firsts])
+        scores = fuse(dense, bm25[sections])
+        return zip(sections.tolist(), scores.tolist(), nearest.tolist(), strict=True)
+
+    def _distinct_first(self, rows: Sequence[int]) -> list[int]:
+        """Put the rows that repeat another behind the others; of two, the less trusted goes."""
+        vectors = self.vectors[rows]
+        pairs = np.argwhere(np.triu(vectors @ vectors.T > _ALIKE, k=1))
+        gone: set[int] = set()
+        for better, worse in pairs.tolist():
+            if {better, worse} & gone or not self._same(rows[better], rows[worse]):
+                continue
+            a, b = self._section_of(np.array([rows[better], rows[worse]]))
+            gone.add(worse if self.trust[a] <= self.trust[b] else better)
+        kept = [row for at, row in enumerate(rows) if at not in gone]
+        return kept + [rows[at] for at in sorted(gone)]
+
+    def _same(self, one: int, other: int) -> bool:
+        words, others = (set(terms(self.passages[row].text)) for row in (one, other))
+        return len(words & others) >= _SAME * len(words | others)
+
+    def _others(self, rows: Sequence[int], vectors: Vectors) -> list[int]:
+        parts = self._rows_of(np.unique(self._section_of(np.array(rows))))
+        cosine = (self.vectors[parts] @ vectors.T).max(axis=1)
+        return list(parts[np.argsort(-cosine, kind="stable")].tolist())
+
+    def _within(self, scope: Scope) -> Mask:
+        firsts = (self.passages[row] for row in self.bounds[:-1])
+        return np.array(
+            [
+                _matches(passage.doc_id, scope.documents or ("*",))
+                and _matches(passage.section, scope.sections or ("*",))
+                for passage in firsts
+            ],
+            dtype=bool,
+        )
+
+    def _section_of(self, rows: Rows) -> Rows:
+        return np.searchsorted(self.bounds, rows, side="right") - 1
+
+    def _rows_of(self, sections: Rows) -> Rows:
+        """Return all rows of sections, in order."""
+        starts, lengths = self.bounds[sections], np.diff(self.bounds)[sections]
+        before = np.cumsum(lengths) - lengths
+        return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+
+
+def _first_match(doc_id: str, globs: Sequence[str]) -> int:
+    return next((at for at, glob in enumerate(globs) if fnmatch(doc_id, glob)), len(globs))
+
+
+def _matches(name: str, globs: Sequence[str]) -> bool:
+    return _first_match(name, globs) < len(globs)
+
+
+def _top(scores: Scores, wide: int) -> Rows:
+    """Return where the `wide` highest scores are, in no order."""
+    if len(scores) <= wide:
+        return np.arange(len(scores))
+    return np.argpartition(-scores, wide - 1)[:wide]

@@ -1,35 +1,100 @@
-"""The library: opens the live index and has it searched."""
+"""The library: keeps the live index open, moves over when another goes live, lends it out."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from fnmatch import fnmatch
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from itertools import count
 
-import numpy as np
-
-from agentic_rag.domain import Passage
-from agentic_rag.errors import AgenticRagError, RetrievalUnavailable
-from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
-from agentic_rag.retrieval.hybrid import OpenIndex
-from agentic_rag.retrieval.index import FORMAT, IndexVersion
-from agentic_rag.retrieval.ingest import Workshop, collection_name
-from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.domain import Passage, Scope
+from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailable
+from agentic_rag.retrieval.embedder import Embedder
+from agentic_rag.retrieval.hybrid import OpenIndex, Taste
+from agentic_rag.retrieval.index import IndexVersion, Pointer
+from agentic_rag.retrieval.opening import open_version
+from agentic_rag.retrieval.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
+WATCH_S = 1.0  # how often to look which version is live
+
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
+_AGAIN = 15  # looks until a version is tried again that could not be opened for what may pass
+
+
+@dataclass(slots=True)
+class Held:
+    """An open version, and how many readers it has."""
+
+    index: OpenIndex
+    readers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A version that went live and was not moved to, and why; the one before goes on serving."""
+
+    version: str
+    reason: str
+
+
+class Reading:
+    """What one journey reads: the version that its first search met, to the end."""
+
+    def __init__(
+        self, take: Callable[[], Held], embedder: Embedder, rephrase: Callable[[str], str]
+    ) -> None:
+        self._take = take
+        self._embedder = embedder
+        self._rephrase = rephrase
+        self.held: Held | None = None
+
+    @property
+    def version(self) -> str | None:
+        """Name the version; None before the first search."""
+        return self.held.index.name if self.held else None
+
+    @asynccontextmanager
+    async def pinned(self) -> AsyncIterator["Reading"]:
+        """Return this one, which is pinned already."""
+        yield self
+
+    async def search(
+        self, queries: Sequence[str], *, k: int, scope: Scope | None = None
+    ) -> list[Passage]:
+        """Return the k best passages over all queries, best first, noisy sources left out.
+
+        Raises:
+            RetrievalUnavailable: the index cannot be used now.
+        """
+        self.held = self.held or self._take()
+        index = self.held.index
+        asked = list(dict.fromkeys([*queries, *map(self._rephrase, queries)]))
+        vectors = await self._embedder.embed(asked)
+        return await index.search(asked, vectors, k=k, scope=scope)
 
 
 class Library:
-    """Searches the live index; opens it in the background and keeps trying until it can."""
+    """Searches the live index; opens it in the background and keeps trying until it can.
+
+    Belongs to one event loop. Two versions are open at most: the live one, and the one before for
+    as long as somebody reads it.
+
+    Attributes:
+        watch_s: how often it looks which version is live.
+        refusal: what went live and was not moved to; None where all is well.
+        reason: why nothing is open; empty where something is.
+    """
 
     def __init__(
         self,
         shop: Workshop,
         *,
-        noisy_sources: Sequence[str],
+        taste: Taste,
+        rephrase: Callable[[str], str],
         make: Callable[[], object],
         on_open: Callable[[Sequence[Passage]], Awaitable[None]],
     ) -> None:
@@ -37,21 +102,34 @@ class Library:
 
         Args:
             shop: where the index stands, and what it was built with.
-            noisy_sources: globs of documents that are never evidence.
+            taste: what the clinic thinks of its documents.
+            rephrase: puts a query in the documents' own words; searched for beside the query.
             make: builds the index, for when none is found.
-            on_open: gets the passages when the index is open, before it is said to be ready.
+            on_open: gets the passages when an index is open, before it is said to be ready.
         """
         self._shop = shop
-        self._noisy_sources = tuple(noisy_sources)
+        self._taste = taste
+        self._rephrase = rephrase
         self._make = make
         self._on_open = on_open
-        self._open: OpenIndex | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self.watch_s = WATCH_S
+        self._live: Held | None = None
+        self._leaving: Held | None = None
+        self._followed = Pointer(name="", written=(0, 0))  # what was last acted on
+        self._again_at = math.inf  # when it is acted on again, though nothing was written
+        self._keeper: asyncio.Task[None] | None = None
+        self._closings: set[asyncio.Task[None]] = set()
+        self.refusal: Refusal | None = None
         self.reason = "the index is not open yet"
 
+    @property
+    def version(self) -> str | None:
+        """Name the version that a search would be answered from."""
+        return self._live.index.name if self._live else None
+
     async def start(self) -> None:
-        """Begin to open the index; return at once."""
-        self._opening = asyncio.create_task(self._open_with_patience())
+        """Begin to open the live index, and to follow it from then on; return at once."""
+        self._keeper = asyncio.create_task(self._keep())
 
     async def open(self, *, settle: bool = False) -> None:
         """Open the index now, building it first where there is none.
@@ -64,105 +142,171 @@ class Library:
             RetrievalUnavailable: the index, the embedder or the Chroma server cannot be used.
         """
         await asyncio.to_thread(self._make_if_missing)
-        version = self._shop.shelf.current()
-        if version is None:
+        pointer = await asyncio.to_thread(self._shop.shelf.pointer)
+        if not self._shop.shelf.holds(pointer.name):
             raise RetrievalUnavailable("there is no index; run `agentic-rag ingest`")
         await self._shop.embedder.embed(["ready"])
+        index = await self._opened(self._shop.shelf.place(pointer.name), settle=settle)
+        self._live, self._followed = Held(index), pointer
+        self.reason = ""
+        logger.info("index open version=%s passages=%d", index.name, len(index.passages))
+
+    async def ready(self) -> bool:
+        """Tell whether a search would be answered."""
+        if self._live is None:
+            return False
+        with self._lent() as index:
+            return await index.store.alive()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await asyncio.gather(*self._closings)
+        for held in (self._live, self._leaving):
+            if held:
+                await held.index.store.close()
+        self._live = self._leaving = None
+        if self._shop.server:
+            await self._shop.server.close()
+        self._shop.embedder.close()
+
+    async def search(
+        self, queries: Sequence[str], *, k: int, scope: Scope | None = None
+    ) -> list[Passage]:
+        """See `Reading.search`; for who searches once."""
+        async with self.pinned() as reading:
+            return await reading.search(queries, k=k, scope=scope)
+
+    @asynccontextmanager
+    async def pinned(self) -> AsyncIterator[Reading]:
+        """Lend one version for as long as the block lasts, whatever goes live meanwhile."""
+        reading = Reading(self._take, self._shop.embedder, self._rephrase)
         try:
-            self._check(version)
-            index = await self._read(version)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise RetrievalUnavailable(
-                f"the index in {version.folder} is damaged; remove it and run `agentic-rag ingest`"
-            ) from error
+            yield reading
+        finally:
+            if reading.held:
+                self._give_back(reading.held)
+
+    def _take(self) -> Held:
+        if self._live is None:
+            raise RetrievalUnavailable(self.reason)
+        self._live.readers += 1
+        return self._live
+
+    def _give_back(self, held: Held) -> None:
+        held.readers -= 1
+        self._close_if_left(held)
+
+    @contextmanager
+    def _lent(self) -> Iterator[OpenIndex]:
+        held = self._take()
+        try:
+            yield held.index
+        finally:
+            self._give_back(held)
+
+    def _make_if_missing(self) -> None:
+        if self._shop.shelf.current() is None:
+            self._make()
+
+    async def _opened(self, version: IndexVersion, *, settle: bool) -> OpenIndex:
+        index = await open_version(version, self._shop, self._taste)
         try:
             if settle:
                 await self._on_open(index.passages)
         except BaseException:  # cancelled, too
             await index.store.close()
             raise
-        self._open = index
-        self.reason = ""
-        logger.info("index open version=%s passages=%d", self._open.name, len(self._open.passages))
+        return index
 
-    async def ready(self) -> bool:
-        """Tell whether a search would be answered."""
-        return self._open is not None and await self._open.store.alive()
-
-    async def close(self) -> None:
-        """Close what is open."""
-        if self._opening:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
-        if self._open:
-            await self._open.store.close()
-            self._open = None
-        self._shop.embedder.close()
-
-    async def search(self, queries: Sequence[str], *, k: int) -> list[Passage]:
-        """Return the k best passages over all queries, best first, noisy sources left out.
-
-        Raises:
-            RetrievalUnavailable: the index cannot be used now.
-        """
-        index = self._open
-        if index is None:
-            raise RetrievalUnavailable(self.reason)
-        vectors = await self._shop.embedder.embed(queries)
-        found = await asyncio.gather(
-            *(index.search(q, v, k=k) for q, v in zip(queries, vectors, strict=True))
-        )
-        best: dict[int, float] = {}
-        for row, score in (hit for hits in found for hit in hits):
-            best[row] = max(score, best.get(row, 0.0))
-        ranked = sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k]
-        return [replace(index.passages[row], score=score) for row, score in ranked]
-
-    def _make_if_missing(self) -> None:
-        if self._shop.shelf.current() is None:
-            self._make()
-
-    def _check(self, version: IndexVersion) -> None:
-        manifest, shop = version.manifest(), self._shop
-        if manifest.format != FORMAT:
-            raise ValueError(f"format {manifest.format}, expected {FORMAT}")
-        made, wanted = (manifest.embedder, manifest.store), (shop.embedder.fingerprint, shop.store)
-        if made != wanted:
-            raise RetrievalUnavailable(
-                f"the index was built for {', '.join(made)}, but EMBEDDING_MODEL and CHROMA_HOST"
-                f" now say {', '.join(wanted)}; run `agentic-rag ingest`"
-            )
-
-    async def _read(self, version: IndexVersion) -> OpenIndex:
-        passages = await asyncio.to_thread(version.passages)
-        doc_ids = sorted({passage.doc_id for passage in passages})
-        noisy = {d for d in doc_ids if any(fnmatch(d, glob) for glob in self._noisy_sources)}
-        return OpenIndex(
-            name=version.folder.name,
-            passages=passages,
-            vectors=version.vectors(),
-            lexical=await asyncio.to_thread(LexicalIndex.load, version.lexical),
-            store=await self._connect(version),
-            noisy=tuple(sorted(noisy)),
-            section_of=np.cumsum([passage.part == 0 for passage in passages], dtype=np.intp) - 1,
-            evidence=np.array([passage.doc_id not in noisy for passage in passages], dtype=bool),
-        )
-
-    async def _connect(self, version: IndexVersion) -> VectorStore:
-        if self._shop.server is None:
-            return await asyncio.to_thread(EmbeddedStore, version.chroma)
-        name = collection_name(self._shop.collection, version.folder.name)
-        store = ServerStore(self._shop.server, name)
-        await store.connect()
-        return store
-
-    async def _open_with_patience(self) -> None:
-        for attempt in count():  # for as long as we live: what is away may come back
+    async def _keep(self) -> None:
+        """Open what is live, then follow it, for as long as we live."""
+        for attempt in count():  # what is away may come back
             try:
                 await self.open(settle=True)
-            except (AgenticRagError, OSError) as error:
-                self.reason = str(error)
-                logger.warning("the index cannot be opened: %s", error, exc_info=error.__cause__)
+                break
+            except Exception as error:  # nobody awaits this task to hear of it
+                if _told(error) != self.reason:
+                    self.reason = _told(error)
+                    logger.warning(
+                        "the index cannot be opened: %s", self.reason, exc_info=_trace(error)
+                    )
                 await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-            else:
+        while True:
+            await asyncio.sleep(self.watch_s)
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Look which version is live, and move over where that has changed."""
+        pointer = self._followed
+        try:
+            pointer = await asyncio.to_thread(self._shop.shelf.pointer)
+            if pointer == self._followed and time.monotonic() < self._again_at:
                 return
+            if await self._move(pointer.name):
+                self._followed, self._again_at, self.refusal = pointer, math.inf, None
+        except IndexRefused as error:
+            self._refuse(pointer, error)
+            self._again_at = math.inf
+        except Exception as error:  # noqa: BLE001  # nobody awaits this task to hear of it
+            self._refuse(pointer, error)
+            self._again_at = time.monotonic() + _AGAIN * self.watch_s
+
+    def _refuse(self, pointer: Pointer, error: Exception) -> None:
+        refusal = Refusal(version=pointer.name, reason=_told(error))
+        if refusal != self.refusal:
+            logger.warning(
+                "not moving to index version %s; %s goes on serving: %s",
+                pointer.name,
+                self.version,
+                refusal.reason,
+                exc_info=_trace(error),
+            )
+        self._followed, self.refusal = pointer, refusal
+
+    async def _move(self, name: str) -> bool:
+        """Make a version the one that is lent out; False where it has to wait."""
+        if name == self.version:
+            return True
+        leaving = self._leaving
+        if leaving and leaving.index.name == name and leaving.readers:
+            self._swap(leaving)
+            return True
+        if leaving:  # two are open
+            return False
+        if not await asyncio.to_thread(self._shop.shelf.holds, name):
+            raise IndexRefused(
+                "`current` names a version that is not there; see `agentic-rag index list`"
+            )
+        self._swap(Held(await self._opened(self._shop.shelf.place(name), settle=True)))
+        return True
+
+    def _swap(self, held: Held) -> None:
+        self._leaving, self._live = self._live, held
+        logger.info("index moved version=%s passages=%d", held.index.name, len(held.index.passages))
+        if self._leaving:
+            self._close_if_left(self._leaving)
+
+    def _close_if_left(self, held: Held) -> None:
+        if held is self._leaving and held.readers == 0:
+            closing = asyncio.create_task(self._close_left(held))
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
+
+    async def _close_left(self, held: Held) -> None:
+        try:
+            await held.index.store.close()
+        finally:
+            self._leaving = None
+
+
+def _told(error: Exception) -> str:
+    """Return what went wrong, for people; what we did not foresee is named by its kind."""
+    return str(error) if isinstance(error, AgenticRagError | OSError) else type(error).__name__
+
+
+def _trace(error: Exception) -> BaseException | None:
+    """Return what is worth a traceback: what lies behind an error of ours, or a stranger."""
+    return error.__cause__ if isinstance(error, AgenticRagError) else error

@@ -1,228 +1,153 @@
 """Turns files into documents; what cannot be read is reported by name and left out."""
 
 import hashlib
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from unicodedata import category
 
-from markdown_it import MarkdownIt
+from agentic_rag.retrieval.documents import Content, Document, Skipped, label_of
+from agentic_rag.retrieval.docx_files import read_docx
+from agentic_rag.retrieval.encodings import decode
+from agentic_rag.retrieval.html_files import read_html
+from agentic_rag.retrieval.json_files import read_json, read_jsonl
+from agentic_rag.retrieval.markdown_files import read_markdown
+from agentic_rag.retrieval.outline import cut
+from agentic_rag.retrieval.pdf_files import read_pdf
 
-from agentic_rag.retrieval.documents import Document, Section
+MOST_BYTES = 150_000_000
+"""A larger file is not opened."""
 
-Parts = tuple[str, tuple[Section, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file that is not in the index, and why."""
-
-    doc_id: str
-    reason: str
+_MOST_NAMED = 20  # unreadable parts of one file that are told one by one
 
 
 def find_files(folder: Path) -> list[Path]:
-    """Return every file below `folder` in a stable order, hidden ones left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    )
+    """Return all that lies below `folder` in a stable order, hidden files and folders left out.
+
+    Links to folders are not followed, so that none can loop; they are returned, and so is a
+    folder that cannot be listed, for `load` to say so.
+    """
+    found: list[Path] = []
+    folders = [folder]
+    while folders:
+        here = folders.pop()
+        try:
+            with os.scandir(here) as entries:
+                seen = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError:
+            found.append(here)
+            continue
+        for entry in seen:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            (folders if is_folder else found).append(Path(entry.path))
+    return sorted(found)
+
+
+def has_reader(path: Path) -> bool:
+    """Tell by its name whether a file is of a kind that is read."""
+    return path.suffix.lower() in READERS
 
 
 def load(path: Path, folder: Path) -> Document | Skipped:
     """Read one file below `folder`."""
     doc_id = path.relative_to(folder).as_posix()
-    read = _READERS.get(path.suffix.lower())
-    if read is None:
-        return Skipped(doc_id, f"no reader for {path.suffix or 'a file without a suffix'}")
+    oddity = _oddity(path, doc_id)
+    if oddity:
+        return Skipped(_printable(doc_id), oddity)
     try:
-        content = path.read_bytes()
-        text, sections = read(content.decode("utf-8-sig"))
-        f"{doc_id}{text}{sections}".encode()  # JSON and file names can smuggle half a character in
-    except UnicodeDecodeError as error:
-        return Skipped(doc_id, f"is not UTF-8 text: {error.reason} at byte {error.start}")
-    except UnicodeEncodeError:
-        return Skipped(_printable(doc_id), "cannot be read: a character of it is not Unicode")
-    except (OSError, ValueError, RecursionError) as error:
-        return Skipped(doc_id, f"cannot be read: {error}")
-    if not text.strip():
-        return Skipped(doc_id, "is empty")
-    digest = hashlib.sha256(content).hexdigest()
-    return Document(doc_id=doc_id, text=text, sections=sections, digest=digest)
-
-
-def _printable(name: str) -> str:
-    return name.encode(errors="replace").decode()
-
-
-def read_text(text: str) -> Parts:
-    """Take a plain text whole: it has no sections."""
-    return text, (Section(slug="", heading="", start=0, end=len(text)),)
-
-
-def read_markdown(text: str) -> Parts:
-    r"""Cut Markdown at its H1, H2 and H3 headings; the label is the nearest H2's or H3's slug.
-
-    >>> [(s.slug, s.heading) for s in read_markdown("# Faq\n\n## Sunday?\n\nNo.\n")[1]]
-    [('', 'Faq'), ('sunday', 'Faq > Sunday?')]
-    """
-    text = re.sub("\r\n?", "\n", text)
-    lines = text.split("\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    marks = [(offsets[line], level, title) for line, level, title in _headings(text)]
-    path: dict[int, str] = {}
-    slug, start, sections, used = "", 0, [], _Slugs()
-    for offset, level, title in [*marks, (len(text), 0, "")]:
-        if text[start:offset].strip():
-            heading = " > ".join(path[depth] for depth in sorted(path))
-            sections.append(Section(slug=slug, heading=heading, start=start, end=offset))
-        path = {depth: name for depth, name in path.items() if depth < level} | {level: title}
-        own = used.make(title)
-        slug, start = ("" if level == 1 else own), offset
-    return text, tuple(sections)
-
-
-def _headings(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (line, level, title) of each heading that cuts."""
-    tokens = MarkdownIt("commonmark").parse(text)
-    for here, following in pairwise(tokens):
-        if here.type == "heading_open" and here.map and here.level == 0:
-            level = int(here.tag[1])
-            if level <= 3:  # noqa: PLR2004  # H4 and deeper belong to the H3 above
-                parts = following.children or ()
-                yield here.map[0], level, "".join(part.content for part in parts).strip()
-
-
-class _Slugs:
-    """GitHub's heading slugs: lower case, spaces to hyphens, a number behind a repeated one."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, int] = {}
-
-    def make(self, title: str) -> str:
-        kept = (c for c in title.strip().lower() if c in "_- " or category(c)[0] in "LMN")
-        plain = "".join(kept).replace(" ", "-")
-        slug, count = plain, self._seen.get(plain, 0)
-        while slug in self._seen:
-            count += 1
-            slug = f"{plain}-{count}"
-        self._seen[plain] = count
-        self._seen[slug] = 0
-        return slug
-
-
-def read_json(text: str) -> Parts:
-    """Render a JSON list item by item; any other JSON value is one part without a section."""
-    value = json.loads(text)
-    if not isinstance(value, list):
-        return _lay_out([("", value)])
-    return _lay_out((_own_name(item, ("code", "id")) or "", item) for item in value)
-
-
-def read_jsonl(text: str) -> Parts:
-    """Render JSON lines; a line with `text` (and `title`) is that text."""
-    items = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                item = json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from error
-            items.append((_own_name(item, ("id", "_id")) or f"L{number}", item))
-    return _lay_out(items)
-
-
-def _own_name(item: object, keys: tuple[str, ...]) -> str | None:
-    if not isinstance(item, Mapping):
-        return None
-    return next((str(item[key]) for key in keys if item.get(key) not in (None, "")), None)
-
-
-def _lay_out(items: Iterable[tuple[str, object]]) -> Parts:
-    """Put the rendered items under one another, a blank line between."""
-    pieces, sections, at = [], [], 0
-    for slug, item in items:
-        heading, body = _render_item(item)
-        if not body.strip():
-            continue
-        pieces.append(body)
-        sections.append(Section(slug=slug, heading=heading, start=at, end=at + len(body)))
-        at += len(body) + 2
-    return "\n\n".join(pieces), tuple(sections)
-
-
-def _render_item(item: object) -> tuple[str, str]:
-    if not isinstance(item, Mapping):
-        return "", render_value("", item)
-    title = _own_name(item, ("title", "name", "question")) or ""
-    if isinstance(item.get("text"), str):
-        return title, item["text"]
-    return title, "\n".join(
-        render_field(str(name), value)
-        for name, value in item.items()
-        if value not in (None, "", [])
+        raw = _read_bytes(path)
+        content = READERS[path.suffix.lower()](raw)
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        return Skipped(doc_id, _why(error))
+    flaws = _told(doc_id, content)
+    if not content.text.strip():
+        return Skipped(doc_id, flaws[0].reason if flaws else "is empty")
+    return Document(
+        doc_id=doc_id,
+        text=content.text,
+        sections=content.sections,
+        digest=hashlib.sha256(raw).hexdigest(),
+        skipped=flaws,
     )
 
 
-_UNITS = ("minutes", "hours", "days", "weeks", "months", "years", "percent", "mg", "ml")
-_CURRENCY = re.compile(r"^(?P<name>.*price.*|.*cost.*|.*fee.*)_(?P<code>[a-z]{3})$")
+def _oddity(path: Path, doc_id: str) -> str:
+    """Say why something is not opened at all; nothing for a file that a reader is there for."""
+    if path.is_dir():
+        is_link = path.is_symlink()
+        return (
+            "is a link to a folder; such links are not followed" if is_link else "cannot be listed"
+        )
+    if path.is_symlink() and not path.exists():
+        return "is a link that leads nowhere"
+    if not _is_plain(doc_id):
+        return "its name has a character that no label can hold; rename it"
+    if not has_reader(path):
+        return f"no reader for {path.suffix or 'a file without a suffix'}"
+    return ""
 
 
-def render_field(name: str, value: object) -> str:
-    """Write one field as a readable line, with its unit behind the number it belongs to.
+def _why(error: Exception) -> str:
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or error}"
+    deep = isinstance(error, RecursionError)
+    return "is nested too deeply" if deep else "takes too much memory to read"
 
-    >>> render_field("price_band_inr", [6000, 9500])
-    'Price band: INR 6,000 to 9,500'
-    >>> render_field("duration_minutes", 40)
-    'Duration: 40 minutes'
-    >>> render_field("aftercare", ["Rinse gently.", "Rest"])
-    'Aftercare: Rinse gently. Rest'
+
+def _read_bytes(path: Path) -> bytes:
+    """Return what is in a file.
+
+    Raises:
+        OSError: it is not there any more, or may not be read.
+        ValueError: it is no file, or empty, or too large.
     """
-    money = _CURRENCY.match(name)
-    if money:
-        return f"{_readable(money['name'])}: {_money(money['code'].upper(), value)}"
-    stem, _, unit = name.rpartition("_")
-    if stem and unit in _UNITS and isinstance(value, int | float):
-        return f"{_readable(stem)}: {value} {unit}"
-    return f"{_readable(name)}: {render_value(name, value)}"
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+        raise ValueError("is not a regular file")
+    if found.st_size <= MOST_BYTES:
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)  # it may have grown
+        if not raw:
+            raise ValueError("is empty")
+        if len(raw) <= MOST_BYTES:
+            return raw
+    size, most = max(found.st_size, MOST_BYTES + 1) / 1e6, MOST_BYTES / 1e6
+    raise ValueError(f"is too large: {size:,.0f} MB; the most that is read is {most:,.0f} MB")
 
 
-def render_value(name: str, value: object) -> str:
-    """Write a JSON value in words; nested fields in brackets."""
-    if isinstance(value, list):
-        texts = [render_value(name, item) for item in value]
-        return " ".join(t if t.endswith((".", "!", "?")) else f"{t};" for t in texts).rstrip(";")
-    if isinstance(value, Mapping):
-        return "(" + ", ".join(render_field(str(k), v) for k, v in value.items()) + ")"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+def _told(doc_id: str, content: Content) -> tuple[Skipped, ...]:
+    told = [Skipped(label_of(doc_id, f.slug), f.reason) for f in content.flaws[:_MOST_NAMED]]
+    more = len(content.flaws) - len(told)
+    if more:
+        told.append(Skipped(doc_id, f"{more:,} more of its parts cannot be read"))
+    return tuple(told)
 
 
-def _money(code: str, value: object) -> str:
-    if isinstance(value, list):
-        return f"{code} " + " to ".join(_grouped(amount) for amount in value)
-    return f"{code} {_grouped(value)}"
+def _is_plain(name: str) -> bool:
+    return not any(category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in name)
 
 
-def _grouped(amount: object) -> str:
-    return f"{amount:,}" if isinstance(amount, int | float) else str(amount)
+def _printable(name: str) -> str:
+    return "".join(c if _is_plain(c) else ascii(c)[1:-1] for c in name)
 
 
-def _readable(name: str) -> str:
-    words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
+def read_text(raw: bytes) -> Content:
+    """Take a plain text whole: it has no sections."""
+    text = decode(raw)
+    return Content(text=text, sections=cut(text, ()))
 
 
-_READERS: dict[str, Callable[[str], Parts]] = {
+READERS: dict[str, Callable[[bytes], Content]] = {
     ".md": read_markdown,
     ".txt": read_text,
     ".json": read_json,
     ".jsonl": read_jsonl,
+    ".html": read_html,
+    ".htm": read_html,
+    ".pdf": read_pdf,
+    ".docx": read_docx,
 }
+"""Each raises `ValueError`, with words that go behind the file's name, for what it cannot read."""

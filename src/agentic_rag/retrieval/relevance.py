@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 
@@ -16,6 +16,7 @@ ENOUGH = 0.6
 
 _COVERAGE_WEIGHT = 0.65
 _WARM = 1_000  # passages: a clinic's worth, and less than the cache holds
+_TOGETHER = 8  # passages
 _HALF = 0.5
 _NEAR, _SAME = 0.2, 0.6  # cosine of a word and a statement: from none of it to all of it
 
@@ -45,8 +46,9 @@ class RelevanceJudge:
 
     async def warm(self, passages: Sequence[Passage]) -> None:
         """Embed the passages' statements ahead of the first question, as far as the cache goes."""
-        first = islice(passages, _WARM)
-        await self._embedder.embed([each for passage in first for each in _statements(passage)])
+        for at in range(0, min(len(passages), _WARM), _TOGETHER):  # a question may go in between
+            few = passages[at : at + _TOGETHER]
+            await self._embedder.embed([each for passage in few for each in _statements(passage)])
 
     async def judge(self, question: str, passages: Sequence[Passage]) -> list[Relevance]:
         """Return the relevance of each passage, in order.

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -98,8 +99,11 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
     async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
         self._in_flight += 1
         self._idle.clear()
+        deps = self._house.deps
         try:
-            return await asyncio.gather(*(ask(q, deps=self._house.deps) for q in questions))
+            async with deps.retriever.pinned() as pinned:  # one request, one version of the index
+                reading = replace(deps, retriever=pinned)
+                return await asyncio.gather(*(ask(q, deps=reading) for q in questions))
         finally:
             self._in_flight -= 1
             if self._in_flight == 0:
@@ -168,7 +172,9 @@ def furnish(app: FastAPI, predictor: RagPredictor, house: House) -> None:
     @asynccontextmanager
     async def opened(_app: FastAPI) -> AsyncIterator[None]:
         await house.library.start()
+        telling = asyncio.create_task(house.tell_drift())
         yield
+        telling.cancel()
         await predictor.drained()  # uvicorn has waited for its own requests; gRPC's come to the end
         await house.close()
 

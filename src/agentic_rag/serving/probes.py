@@ -1,5 +1,6 @@
 """The doors for Kubernetes and for a first look: alive, ready, health and search."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -8,17 +9,25 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agentic_rag import __version__
 from agentic_rag.bootstrap import House
+from agentic_rag.domain import Scope
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.serving.wire import write_hit
 
+Globs = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...],
+    Field(max_length=100, strict=False),
+]
+
 
 class SearchBody(BaseModel):
-    """A search."""
+    """A search, in all documents and sections or in those that a glob names."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
     k: Annotated[int, Field(ge=1, le=100)] = 4
+    documents: Globs = ()
+    sections: Globs = ()
 
 
 def router(house: House) -> APIRouter:
@@ -37,17 +46,21 @@ def router(house: House) -> APIRouter:
 
     @routes.get("/health")
     async def health() -> dict[str, Any]:
-        is_ready = await house.library.ready()
+        library, is_ready = house.library, await house.library.ready()
+        refusal = library.refusal
         return {
-            "status": "ok" if is_ready else "degraded",
+            "status": "ok" if is_ready and not refusal else "degraded",
             "index": is_ready,
+            "index_version": library.version,
+            "refused": asdict(refusal) if refusal else None,
             "version": __version__,
         }
 
     @routes.post("/search")
     async def search(body: SearchBody) -> Response:
+        scope = Scope(documents=body.documents, sections=body.sections)
         try:
-            passages = await house.library.search([body.query], k=body.k)
+            passages = await house.library.search([body.query], k=body.k, scope=scope)
         except RetrievalUnavailable:
             return JSONResponse(
                 {"error": "the index is not available now"}, 503, headers={"Retry-After": "5"}

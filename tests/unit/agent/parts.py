@@ -1,6 +1,7 @@
 """Simple parts of an agent, each of which keeps what it was asked."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from agentic_rag.agent.deps import Brief
@@ -13,16 +14,18 @@ class Shelf:
 
     passages: Sequence[Passage] = ()
     error: Exception | None = None
+    version: str | None = "v1"
     asked: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def pinned(self) -> AsyncIterator["Shelf"]:
+        yield self
 
     async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
         self.asked.append((tuple(queries), k))
         if self.error:
             raise self.error
         return list(self.passages)[:k]
-
-    async def ready(self) -> bool:
-        return self.error is None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,26 @@ from pathlib import Path
 import pytest
 from tests.fakes import WordEmbedder
 
+from agentic_rag.retrieval.documents import Document, Skipped
 from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import Workshop
+from agentic_rag.retrieval.loaders import load
 from agentic_rag.retrieval.torch_backend import TorchBackend
+from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.settings import Settings
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[str, str | bytes], Document | Skipped]:
+    """Write a file, load it."""
+
+    def write_and_load(doc_id: str, content: str | bytes) -> Document | Skipped:
+        path = tmp_path / doc_id
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return load(path, tmp_path)
+
+    return write_and_load
 
 
 @pytest.fixture

@@ -8,20 +8,21 @@ import pytest
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma import (
     EmbeddedStore,
-    ServerAddress,
     ServerStore,
-    build_collection,
-    build_folder,
     in_use,
 )
+from agentic_rag.retrieval.chroma_server import ServerAddress
+from agentic_rag.retrieval.filling import Rows, filling_collection, filling_folder
 
 VECTORS = np.eye(3, 8, dtype=np.float32)
-DOC_IDS = ["a.md", "b.md", "b.md"]
+IDS = ["a", "b", "b-1"]
+ROWS = Rows(ids=IDS, doc_ids=["a.md", "b.md", "b.md"], vectors=VECTORS)
 
 
 @pytest.fixture
 def chroma_folder(tmp_path):
-    build_folder(tmp_path / "chroma", VECTORS, DOC_IDS, lambda _count: None)
+    with filling_folder(tmp_path / "chroma", len(IDS), lambda _count: None) as sink:
+        sink.add(ROWS)
     return tmp_path / "chroma"
 
 
@@ -34,28 +35,19 @@ def nobody():
 
 
 async def test_the_nearest_rows_come_with_their_cosine(chroma_folder):
-    store = EmbeddedStore(chroma_folder)
+    store = EmbeddedStore(chroma_folder, IDS)
 
-    hits = await store.query(np.array([0.6, 0.8, *[0] * 6], dtype=np.float32), k=2, without=())
+    hits = await store.query(np.array([0.6, 0.8, *[0] * 6], dtype=np.float32), k=2)
     await store.close()
 
     assert [row for row, _ in hits] == [1, 0]
     assert [cosine for _, cosine in hits] == pytest.approx([0.8, 0.6], abs=1e-5)
 
 
-async def test_documents_are_left_out(chroma_folder):
-    store = EmbeddedStore(chroma_folder)
-
-    hits = await store.query(VECTORS[1], k=1, without=["b.md"])
-    await store.close()
-
-    assert [row for row, _ in hits] == [0]
-
-
 async def test_a_folder_is_in_use_while_it_is_open(chroma_folder):
     assert not in_use(chroma_folder)
 
-    store = EmbeddedStore(chroma_folder)
+    store = EmbeddedStore(chroma_folder, IDS)
     while_open = in_use(chroma_folder)
     await store.close()
 
@@ -64,9 +56,9 @@ async def test_a_folder_is_in_use_while_it_is_open(chroma_folder):
 
 
 async def test_the_second_to_open_a_folder_works_on_a_copy(chroma_folder):
-    first, second = EmbeddedStore(chroma_folder), EmbeddedStore(chroma_folder)
+    first, second = EmbeddedStore(chroma_folder, IDS), EmbeddedStore(chroma_folder, IDS)
 
-    found = [await store.query(VECTORS[2], k=1, without=()) for store in (first, second)]
+    found = [await store.query(VECTORS[2], k=1) for store in (first, second)]
     await first.close()
     await second.close()
 
@@ -74,12 +66,14 @@ async def test_the_second_to_open_a_folder_works_on_a_copy(chroma_folder):
 
 
 async def test_a_server_that_is_away_is_named(nobody):
-    store = ServerStore(nobody, "clinic-1")
+    store = ServerStore(nobody, "clinic-1", IDS)
 
     with pytest.raises(RetrievalUnavailable, match=r"CHROMA_HOST 127\.0\.0\.1, CHROMA_PORT \d+"):
         await store.connect()
 
 
 def test_nothing_is_built_on_a_server_that_is_away(nobody):
-    with pytest.raises(RetrievalUnavailable, match="CHROMA_HOST"):
-        build_collection(nobody, "clinic-1", VECTORS, DOC_IDS, lambda _count: None)
+    filling = filling_collection(nobody, "clinic-1", len(IDS), lambda _count: None)
+
+    with pytest.raises(RetrievalUnavailable, match="CHROMA_HOST"), filling as sink:
+        sink.add(ROWS)

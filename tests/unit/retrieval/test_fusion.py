@@ -1,11 +1,10 @@
 """Fusion: one ranking out of two."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentic_rag.retrieval.fusion import DENSE_WEIGHT, fuse
+from agentic_rag.retrieval.fusion import fuse
 
 COSINES = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=20)
 
@@ -27,11 +26,25 @@ def test_words_decide_between_the_equally_close():
 def test_meaning_alone_ranks_where_no_word_is_shared():
     fused = fuse(scores(0.5, 0.25), scores(0.0, 0.0))
 
-    assert fused.tolist() == pytest.approx([DENSE_WEIGHT * 0.5, DENSE_WEIGHT * 0.25])
+    assert fused.tolist() == [0.5, 0.25]
 
 
 def test_nothing_fuses_to_nothing():
     assert fuse(scores(), scores()).tolist() == []
+
+
+def test_words_outweigh_a_small_step_in_meaning_but_not_a_large_one():
+    bm25 = scores(0, 5, 0, 0)
+
+    assert fuse(scores(0.41, 0.40, 0.2, 0.1), bm25).argmax() == 1
+    assert fuse(scores(0.9, 0.40, 0.2, 0.1), bm25).argmax() == 0
+
+
+@given(COSINES)
+def test_a_score_lies_between_nothing_and_one(cosines):
+    fused = fuse(scores(*cosines), np.linspace(0, 5, len(cosines), dtype=np.float32))
+
+    assert ((fused >= 0) & (fused <= 1.000001)).all()
 
 
 @given(COSINES, st.floats(0.5, 100))

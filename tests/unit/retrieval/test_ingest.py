@@ -1,18 +1,22 @@
 """Ingest: the index holds exactly the folder, whatever happens on the way."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.fakes import WordEmbedder
 
-from agentic_rag.errors import BadPack
-from agentic_rag.retrieval.ingest import Workshop, ingest
+from agentic_rag.errors import BadPack, RetrievalUnavailable
+from agentic_rag.retrieval.chroma import EmbeddedStore
+from agentic_rag.retrieval.ingest import ingest, prune
+from agentic_rag.retrieval.workshop import Workshop
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -22,7 +26,8 @@ import sys, time
 from pathlib import Path
 from tests.fakes import WordEmbedder
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import Workshop, ingest
+from agentic_rag.retrieval.ingest import ingest
+from agentic_rag.retrieval.workshop import Workshop
 
 folder, data_dir, stop_at = sys.argv[1:]
 
@@ -33,6 +38,9 @@ class Stops:
                 print("there", flush=True)
                 time.sleep(60)
         return advance
+
+    def note(self, text):
+        print(text, flush=True)
 
 shelf = IndexShelf(Path(data_dir) / "index")
 shop = Workshop(shelf=shelf, embedder=WordEmbedder(), server=None, collection="clinic")
@@ -73,7 +81,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 def test_the_index_holds_the_folder(folder, shop):
     report = ingest(folder, shop)
 
-    assert (report.changed, report.documents, report.skipped) == (True, 3, ())
+    assert (report.changed, report.documents, report.skipped) == (True, 3, {})
     assert report.embedded == report.passages == len(shop.shelf.current().passages())
     assert doc_ids(shop) == {"fees.md", "hours.md", "parking.txt"}
     assert shop.shelf.current().manifest().documents.keys() == doc_ids(shop)
@@ -155,14 +163,31 @@ def test_another_folder_takes_the_place_of_the_first(folder, shop, tmp_path):
     assert texts(shop) == ["Only this."]
 
 
-def test_going_back_to_what_was_embeds_only_what_the_last_one_lacks(folder, shop):
-    ingest(folder, shop)
+def test_going_back_to_what_was_is_only_a_switch(folder, shop):
+    first = ingest(folder, shop)
     old = (folder / "fees.md").read_bytes()
     (folder / "fees.md").write_text("# Fees\n\n## Visits\n\nFree.\n", "utf-8")
-    ingest(folder, shop)
+    second = ingest(folder, shop)
+    before = snapshot(shop.shelf.folder / "versions")
     (folder / "fees.md").write_bytes(old)
 
     report = ingest(folder, shop)
+
+    assert (report.changed, report.embedded, report.version) == (True, 0, first.version)
+    assert any("20 euro" in text for text in texts(shop))
+    assert shop.shelf.names() == [second.version, first.version]
+    assert snapshot(shop.shelf.folder / "versions") == before
+
+
+def test_going_back_to_what_was_removed_embeds_only_what_the_last_one_lacks(folder, shop):
+    keeping_none = replace(shop, keep=0)
+    ingest(folder, keeping_none)
+    old = (folder / "fees.md").read_bytes()
+    (folder / "fees.md").write_text("# Fees\n\n## Visits\n\nFree.\n", "utf-8")
+    ingest(folder, keeping_none)
+    (folder / "fees.md").write_bytes(old)
+
+    report = ingest(folder, keeping_none)
 
     assert (report.changed, report.embedded) == (True, 1)
     assert any("20 euro" in text for text in texts(shop))
@@ -181,19 +206,16 @@ def test_another_embedder_embeds_everything_anew(folder, shop, shop_at, tmp_path
 def test_what_cannot_be_read_is_reported_and_the_rest_is_indexed(folder, shop):
     (folder / "photo.png").write_bytes(b"\x89PNG")
     (folder / "broken.json").write_text('[{"a": ', "utf-8")
-    (folder / "latin.txt").write_bytes(b"caf\xe9")
+    (folder / "latin.txt").write_bytes(b"\xff\xff\xff\xff")
     (folder / "deep.json").write_text("[" * 100_000, "utf-8")
 
     report = ingest(folder, shop)
 
-    assert {s.doc_id for s in report.skipped} == {
-        "photo.png",
-        "broken.json",
-        "latin.txt",
-        "deep.json",
-    }
+    unreadable = {"broken.json", "latin.txt", "deep.json"}
+    assert report.skipped.keys() == {"photo.png", *unreadable}
     assert report.documents == 3
-    assert shop.shelf.current().manifest().skipped.keys() == {s.doc_id for s in report.skipped}
+    manifest = shop.shelf.current().manifest()
+    assert manifest.skipped.keys() == manifest.refused.keys() == unreadable
 
 
 @pytest.mark.parametrize(
@@ -243,13 +265,59 @@ def test_an_empty_folder_does_not_empty_the_index(folder, shop, tmp_path):
     assert len(doc_ids(shop)) == 3
 
 
-def test_many_runs_leave_the_live_version_and_the_one_before(folder, shop):
-    for number in range(4):
+@pytest.mark.parametrize("keep", [0, 1, 2])
+def test_many_runs_leave_the_live_version_and_as_many_old_ones_as_are_to_be_kept(
+    folder, shop, keep
+):
+    keeping = replace(shop, keep=keep)
+    made = []
+    for number in range(5):
         (folder / "parking.txt").write_text(f"Parking costs {number} euro.", "utf-8")
-        ingest(folder, shop)
+        made.append(ingest(folder, keeping).version)
 
-    assert len(list((shop.shelf.folder / "versions").iterdir())) == 2
-    assert any("3 euro" in text for text in texts(shop))
+    assert shop.shelf.names() == made[::-1][: keep + 1]
+    assert len(list((shop.shelf.folder / "versions").iterdir())) == keep + 1
+    assert any("4 euro" in text for text in texts(shop))
+
+
+def test_pruning_spares_the_live_version_wherever_it_stands(folder, shop):
+    made = []
+    for number in range(3):
+        (folder / "parking.txt").write_text(f"Parking costs {number} euro.", "utf-8")
+        made.append(ingest(folder, shop).version)
+    shop.shelf.switch(made[0])
+
+    gone = prune(shop, keep=1)
+
+    assert gone == [made[1]]
+    assert shop.shelf.names() == [made[2], made[0]]
+    assert shop.shelf.current() == shop.shelf.place(made[0])
+
+
+def test_pruning_spares_a_version_that_a_process_has_open(folder, shop):
+    first = shop.shelf.place(ingest(folder, shop).version)
+    (folder / "parking.txt").write_text("Parking costs 9 euro.", "utf-8")
+    ingest(folder, shop)
+    store = EmbeddedStore(first.chroma, first.ids())
+
+    while_open = prune(shop, keep=0)
+    asyncio.run(store.close())
+    afterwards = prune(shop, keep=0)
+
+    assert (while_open, afterwards) == ([], [first.folder.name])
+
+
+def test_pruning_before_the_first_ingest_removes_nothing(shop):
+    assert prune(shop, keep=0) == []
+    assert not shop.shelf.folder.exists()
+
+
+def test_pruning_while_an_ingest_is_at_work_is_refused(folder, shop, tmp_path):
+    with ingesting(folder, tmp_path / "data", stop_at="embedding") as process:
+        assert process.stdout.readline() == "there\n", process.stderr.read()
+
+        with pytest.raises(RetrievalUnavailable, match="an ingest is at work"):
+            prune(shop, keep=0)
 
 
 def test_progress_is_told_stage_by_stage(folder, shop):
@@ -265,11 +333,14 @@ def test_progress_is_told_stage_by_stage(folder, shop):
 
             return advance
 
+        def note(self, text):
+            self.done[text] = [0, 0]
+
     watching = Watching()
 
     report = ingest(folder, shop, watching)
 
-    assert list(watching.done) == ["reading", "embedding", "indexing"]
+    assert watching.done.keys() == {"looking", "reading", "embedding", "indexing", "checking"}
     assert all(total == done for total, done in watching.done.values())
     assert watching.done["embedding"][0] == report.passages
 
@@ -281,7 +352,9 @@ def test_two_processes_that_ingest_at_once_both_end_well(folder, shop, tmp_path)
         ended = [process.communicate(timeout=90) for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], ended
-    assert sorted(said for said, _ in ended) == ["False\n", "True\n"]
+    said = sorted((said for said, _ in ended), key=lambda text: "True" in text)
+    assert said[0] in {"False\n", "another ingest is at work; waiting for it to end\nFalse\n"}
+    assert said[1] in {"True\n", "another ingest is at work; waiting for it to end\nTrue\n"}
     assert len(doc_ids(shop)) == 3
 
 

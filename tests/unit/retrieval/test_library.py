@@ -13,9 +13,12 @@ import pytest
 from tests.fakes import WordEmbedder
 
 from agentic_rag.errors import BadPack, RetrievalUnavailable
-from agentic_rag.retrieval.chroma import ServerAddress, in_use
-from agentic_rag.retrieval.ingest import Workshop, ingest
+from agentic_rag.retrieval.chroma import in_use
+from agentic_rag.retrieval.chroma_server import ServerAddress
+from agentic_rag.retrieval.hybrid import Taste
+from agentic_rag.retrieval.ingest import ingest
 from agentic_rag.retrieval.library import Library
+from agentic_rag.retrieval.workshop import Workshop
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -23,8 +26,9 @@ SEARCH = """
 import asyncio, json, sys
 from pathlib import Path
 from tests.fakes import WordEmbedder
+from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import Workshop
+from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.retrieval.library import Library
 
 async def nothing(passages): pass
@@ -32,7 +36,7 @@ async def nothing(passages): pass
 async def main():
     shelf = IndexShelf(Path(sys.argv[1]) / "index")
     shop = Workshop(shelf=shelf, embedder=WordEmbedder(), server=None, collection="clinic")
-    library = Library(shop, noisy_sources=(), make=lambda: None, on_open=nothing)
+    library = Library(shop, taste=Taste(), rephrase=str, make=lambda: None, on_open=nothing)
     await library.open()
     found = await library.search(["where is parking"], k=1)
     print(json.dumps([p.label for p in found]))
@@ -47,7 +51,7 @@ def library_of(shop: Workshop, *, noisy=(), make=lambda: None, opened=None) -> L
         if opened is not None:
             opened.extend(passages)
 
-    return Library(shop, noisy_sources=noisy, make=make, on_open=on_open)
+    return Library(shop, taste=Taste(noisy_sources=noisy), rephrase=str, make=make, on_open=on_open)
 
 
 @asynccontextmanager
@@ -275,7 +279,7 @@ async def test_an_index_whose_opening_fails_late_is_let_go(folder, shop, error):
         raise error
 
     ingest(folder, shop)
-    library = Library(shop, noisy_sources=(), make=lambda: None, on_open=fail)
+    library = Library(shop, taste=Taste(), rephrase=str, make=lambda: None, on_open=fail)
 
     with pytest.raises(type(error)):
         await library.open(settle=True)
@@ -292,7 +296,7 @@ async def test_closing_while_it_opens_lets_the_index_go(folder, shop):
 
     ingest(folder, shop)
     warming = asyncio.Event()
-    library = Library(shop, noisy_sources=(), make=lambda: None, on_open=warm)
+    library = Library(shop, taste=Taste(), rephrase=str, make=lambda: None, on_open=warm)
     await library.start()
     await warming.wait()
 

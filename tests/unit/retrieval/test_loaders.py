@@ -1,59 +1,16 @@
 """Loaders: files become text with labelled sections, or are reported by name."""
 
-import json
-from itertools import pairwise
+import os
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from tests.unit.retrieval.reading import labels, parts
 
 from agentic_rag.clinic.profile import SHIPPED_PACK
-from agentic_rag.retrieval.documents import Document, label_of
-from agentic_rag.retrieval.loaders import (
-    Skipped,
-    find_files,
-    load,
-    read_json,
-    read_jsonl,
-    read_markdown,
-    render_field,
-    render_value,
-)
-
-MARKDOWN = st.lists(
-    st.sampled_from(
-        ["# One", "## Two", "### Three", "#### Four", "```", "text", "", "> ## Quoted", "---"]
-    )
-    | st.text("a# `-\t\r\x0c\u2028\x85", max_size=6),
-    max_size=25,
-).map("\n".join)
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Write a file, load it."""
-
-    def write_and_load(doc_id: str, content: str | bytes) -> Document | Skipped:
-        path = tmp_path / doc_id
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return load(path, tmp_path)
-
-    return write_and_load
-
-
-def labels(document: Document) -> list[str]:
-    return [label_of(document.doc_id, section.slug) for section in document.sections]
-
-
-def parts(document: Document) -> list[str]:
-    return [document.text[section.start : section.end] for section in document.sections]
-
-
-def slugs(text: str) -> list[str]:
-    return [section.slug for section in read_markdown(text)[1]]
-
+from agentic_rag.retrieval.documents import Document, Skipped
+from agentic_rag.retrieval.loaders import READERS, find_files, has_reader, load
 
 # --- labels -------------------------------------------------------------------------------
 
@@ -97,196 +54,6 @@ def test_no_two_sections_of_the_shipped_clinic_share_a_label():
     found = [label for path in find_files(documents) for label in labels(load(path, documents))]
 
     assert len(found) == len(set(found))
-
-
-# --- Markdown -----------------------------------------------------------------------------
-
-
-def test_markdown_is_cut_at_its_h2_and_h3_headings(read):
-    text = "# Faq\n\nIntro.\n\n## Sunday?\n\nNo.\n\n### In June\n\nYes.\n\n## Parking\n\nFree.\n"
-
-    document = read("faq.md", text)
-
-    assert labels(document) == ["faq.md", "faq.md#sunday", "faq.md#in-june", "faq.md#parking"]
-    assert [s.heading for s in document.sections] == [
-        "Faq",
-        "Faq > Sunday?",
-        "Faq > Sunday? > In June",
-        "Faq > Parking",
-    ]
-    assert parts(document)[2].split() == ["###", "In", "June", "Yes."]
-
-
-def test_an_h4_belongs_to_the_section_above(read):
-    document = read("faq.md", "## Fees\n\n#### Children\n\nHalf.\n\n##### Babies\n\nNone.\n")
-
-    assert labels(document) == ["faq.md#fees"]
-    assert "Babies" in parts(document)[0]
-
-
-def test_a_second_title_begins_a_part_without_a_section():
-    assert slugs("# A\n\nText.\n\n## Fees\n\nText.\n\n# B\n\nText.\n") == ["", "fees", ""]
-
-
-@pytest.mark.parametrize(
-    ("heading", "slug"),
-    [
-        ("Red flags", "red-flags"),
-        ("What's open, when?", "whats-open-when"),
-        ("Fees & charges", "fees--charges"),
-        ("Café Crème", "café-crème"),
-        ("A/B (two)", "ab-two"),
-        ("snake_case", "snake_case"),
-        ("24 hours' notice", "24-hours-notice"),
-        ("**Bold** and `code`", "bold-and-code"),
-        ("_Leaning_ words", "leaning-words"),
-        ("[A link](http://example.org/x) here", "a-link-here"),
-        ("Closed ##", "closed"),
-        ("शुल्क", "शुल्क"),
-    ],
-)
-def test_a_slug_is_the_one_that_github_makes(heading, slug):
-    assert slugs(f"## {heading}\n\nText.\n") == [slug]
-
-
-def test_an_underlined_heading_is_one(read):
-    assert slugs("Fees\n----\n\nText.\n") == ["fees"]
-
-
-def test_repeated_headings_are_numbered():
-    assert slugs("## Fees\na\n\n## Fees\nb\n\n### Fees\nc\n") == ["fees", "fees-1", "fees-2"]
-
-
-def test_a_numbered_slug_does_not_meet_a_heading_of_that_name():
-    found = slugs("## Fees\na\n\n## Fees\nb\n\n## Fees 1\nc\n")
-
-    assert found == ["fees", "fees-1", "fees-1-1"]
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        "```\n## Not a heading\n```",
-        "~~~md\n## Not a heading\n~~~",
-        "    ## Not a heading",
-        "> ## Not a heading",
-        "- ## Not a heading",
-        "<pre>\n## Not a heading\n</pre>",
-        "\\## Not a heading",
-        "##Not a heading",
-    ],
-)
-def test_what_only_looks_like_a_heading_does_not_cut(block):
-    assert slugs(f"## Fees\n\n{block}\n\nText.\n") == ["fees"]
-
-
-@pytest.mark.parametrize(
-    "odd", ["\u2028", "\u2029", "\x0b", "\x0c", "\x85", "\x1c", "\r"], ids=ascii
-)
-def test_a_strange_line_break_does_not_shift_the_sections(odd):
-    text, sections = read_markdown(f"Intro{odd}goes{odd}on.\n\n## Fees\n\nINR 5.\n")
-
-    assert [section.slug for section in sections] == ["", "fees"]
-    assert text[sections[1].start :].startswith("## Fees")
-
-
-@given(MARKDOWN)
-def test_the_sections_of_markdown_hold_all_of_its_text_in_order(text):
-    kept, sections = read_markdown(text)
-
-    joined = "".join(kept[section.start : section.end] for section in sections)
-    assert "".join(joined.split()) == "".join(text.split())
-    assert all(a.end <= b.start for a, b in pairwise(sections))
-
-
-# --- JSON and JSON lines ------------------------------------------------------------------
-
-
-def test_an_item_is_rendered_as_readable_lines(read):
-    item = {
-        "code": "TX-1",
-        "name": "Root canal treatment",
-        "duration_minutes": 90,
-        "price_band_inr": [6000, 9500],
-        "aftercare": ["Do not chew on it.", "Rest"],
-        "painful": False,
-        "notes": None,
-        "extras": [],
-    }
-
-    document = read("t.json", json.dumps([item]))
-
-    assert document.text.splitlines() == [
-        "Code: TX-1",
-        "Name: Root canal treatment",
-        "Duration: 90 minutes",
-        "Price band: INR 6,000 to 9,500",
-        "Aftercare: Do not chew on it. Rest",
-        "Painful: no",
-    ]
-    assert document.sections[0].heading == "Root canal treatment"
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "line"),
-    [
-        ("price_band_inr", [6000, 9500], "Price band: INR 6,000 to 9,500"),
-        ("late_fee_inr", 300, "Late fee: INR 300"),
-        ("cost_eur", 1234.5, "Cost: EUR 1,234.5"),
-        ("price_usd", "on request", "Price: USD on request"),
-        ("duration_minutes", 40, "Duration: 40 minutes"),
-        ("dose_mg", 2.5, "Dose: 2.5 mg"),
-        ("discount_percent", 10, "Discount: 10 percent"),
-        ("open_days", ["Monday", "Friday"], "Open days: Monday; Friday"),
-        ("contact", {"email": "a@b.c", "open": True}, "Contact: (Email: a@b.c, Open: yes)"),
-    ],
-)
-def test_a_field_is_written_with_its_unit(name, value, line):
-    assert render_field(name, value) == line
-
-
-def test_a_list_is_joined_into_sentences():
-    assert render_value("steps", ["Numb.", "Clean?", "Fill"]) == "Numb. Clean? Fill"
-
-
-def test_a_json_line_with_a_text_is_that_text(read):
-    line = '{"id": "P-1", "title": "Fees", "text": "A visit costs 20 euro.", "n": 3}'
-
-    document = read("p.jsonl", line)
-
-    assert document.text == "A visit costs 20 euro."
-    assert document.sections[0].heading == "Fees"
-
-
-def test_each_item_stands_at_its_section(read):
-    document = read("p.jsonl", '{"text": "One."}\n{"text": ""}\n{"text": "Three."}\n')
-
-    assert parts(document) == ["One.", "Three."]
-    assert labels(document) == ["p.jsonl#L1", "p.jsonl#L3"]
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=12,
-)
-
-
-@given(JSON)
-def test_every_json_value_can_be_rendered(value):
-    text, sections = read_json(json.dumps(value))
-
-    assert all(text[section.start : section.end].strip() for section in sections)
-
-
-@given(st.lists(JSON, max_size=4))
-def test_json_lines_stand_in_their_sections(values):
-    text, sections = read_jsonl("\n".join(json.dumps(value) for value in values))
-
-    rest = text
-    for section in sections:
-        rest = rest.replace(text[section.start : section.end], "", 1)
-    assert not rest.strip()
 
 
 # --- bytes --------------------------------------------------------------------------------
@@ -337,24 +104,26 @@ def test_another_file_has_another_digest(read):
     [
         ("photo.png", b"\x89PNG", ".png"),
         ("README", b"Rest.", "suffix"),
-        ("a.md", b"caf\xe9", "UTF-8"),
-        ("a.txt", b"\xff\xfeR\x00", "UTF-8"),
+        ("a.txt", b"\xff\xff\xff\xff", "UTF-8"),
+        ("a.md", "Öffnen".encode() * 19 + b"\xfc" + b" Rest.", "damaged UTF-8"),
+        ("a.txt", b"Rest\x00.", "not text"),
+        ("a.txt", b"\x7fELF\x02\x01\x01\x00\x00\x00", "not text"),
         ("a.json", b"\x80", "UTF-8"),
         ("a.md", b"", "empty"),
         ("a.txt", b" \n\t ", "empty"),
         ("a.json", b"[]", "empty"),
         ("a.jsonl", b"\n\n", "empty"),
-        ("a.json", b"", "cannot be read"),
-        ("a.json", b'[{"code": "A"', "cannot be read"),
-        ("a.json", b"{'code': 1}", "cannot be read"),
-        ("a.jsonl", b'{"id": 1}\n{"id": \n', "line 2"),
-        ("a.json", b"[" * 100_000, "cannot be read"),
-        ("a.json", b'{"a":' * 100_000, "cannot be read"),
+        ("a.json", b"", "empty"),
+        ("a.json", b'[{"code": "A"', "not JSON"),
+        ("a.json", b"{'code': 1}", "not JSON"),
+        ("a.jsonl", b'{"id": \n', "line 1"),
+        ("a.json", b"[" * 100_000, "deep"),
+        ("a.json", b'{"a":' * 100_000, "deep"),
         ("a.json", b"[" * 900 + b"1" + b"]" * 900, None),
-        ("a.jsonl", b"[" * 100_000, "cannot be read"),
-        ("a.json", b"[" + b"9" * 5000 + b"]", "cannot be read"),
-        ("a.json", b'["\\ud800"]', "cannot be read"),
-        ("a.jsonl", b'{"text": "broken \\udcff"}', "cannot be read"),
+        ("a.jsonl", b"[" * 100_000, "deep"),
+        ("a.json", b"[" + b"9" * 5000 + b"]", "digits"),
+        ("a.json", b'["\\ud800"]', "not Unicode"),
+        ("a.jsonl", b'{"text": "broken \\udcff"}', "not Unicode"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_reported_by_name(read, doc_id, content, reason):
@@ -374,17 +143,129 @@ def test_a_file_that_is_gone_is_reported_by_name(tmp_path):
     assert loaded.doc_id == "gone.md"
 
 
+def test_a_file_that_is_200_megabytes_large_is_not_opened(tmp_path):
+    path = tmp_path / "scan.pdf"
+    with path.open("wb") as file:
+        file.truncate(200_000_000)
+
+    loaded = load(path, tmp_path)
+
+    assert loaded == Skipped("scan.pdf", "is too large: 200 MB; the most that is read is 150 MB")
+
+
+def test_a_pipe_is_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.md")
+
+    assert load(tmp_path / "pipe.md", tmp_path) == Skipped("pipe.md", "is not a regular file")
+
+
+def test_a_socket_is_never_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("door.txt")
+
+        assert load(tmp_path / "door.txt", tmp_path).reason == "is not a regular file"
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/random"])
+def test_a_device_is_never_opened(tmp_path, device):
+    (tmp_path / "endless.txt").symlink_to(device)
+
+    assert load(tmp_path / "endless.txt", tmp_path).reason == "is not a regular file"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody and come back")
+def test_what_may_not_be_read_is_reported_by_name():
+    with tempfile.TemporaryDirectory() as name:  # tmp_path lies below a folder that is private
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "secret.md").write_text("Rest.", "utf-8")
+        (folder / "secret.md").chmod(0)
+        (folder / "closed").mkdir(mode=0o700)
+        (folder / "open.md").write_text("Rest.", "utf-8")
+        os.seteuid(65534)
+        try:
+            found = {p.name: load(p, folder) for p in find_files(folder)}
+        finally:
+            os.seteuid(0)
+
+    assert isinstance(found["open.md"], Document)
+    assert found["secret.md"] == Skipped("secret.md", "cannot be read: Permission denied")
+    assert found["closed"] == Skipped("closed", "cannot be listed")
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines.md", "bell\x07.md", "odd\u2028.md", "caf\udce9.txt"], ids=ascii
+)
+def test_a_name_that_no_label_can_hold_is_reported_on_one_line(tmp_path, name):
+    (tmp_path / name).write_text("Rest.", "utf-8")
+
+    (loaded,) = (load(path, tmp_path) for path in find_files(tmp_path))
+
+    assert isinstance(loaded, Skipped)
+    assert "rename it" in loaded.reason
+    assert len(loaded.doc_id.splitlines()) == 1
+    loaded.doc_id.encode()
+
+
+@pytest.mark.parametrize("name", ["मराठी.md", "日本語.txt", "emoji 👩🏽‍⚕️.md", "a b;c#d.md", "é.md"])
+def test_any_other_name_is_a_label(tmp_path, name):
+    (tmp_path / name).write_text("Rest.", "utf-8")
+
+    (loaded,) = (load(path, tmp_path) for path in find_files(tmp_path))
+
+    assert loaded.doc_id == name
+
+
+def test_a_folder_that_is_named_like_a_file_is_a_folder(tmp_path):
+    (tmp_path / "x.pdf").mkdir()
+    (tmp_path / "x.pdf" / "a.md").write_text("Rest.", "utf-8")
+
+    assert [p.relative_to(tmp_path).as_posix() for p in find_files(tmp_path)] == ["x.pdf/a.md"]
+
+
+# --- where files lie ----------------------------------------------------------------------
+
+
 def test_files_are_found_in_any_depth_and_in_a_stable_order(tmp_path):
     for name in ("b.md", "a/z.md", "a/b/c.txt", ".hidden.md", ".git/config.md", "a/.b/c.md"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("Rest.", "utf-8")
-    (tmp_path / "loop").symlink_to(tmp_path)
-    (tmp_path / "dead.md").symlink_to(tmp_path / "nowhere.md")
 
     found = [path.relative_to(tmp_path).as_posix() for path in find_files(tmp_path)]
 
     assert found == ["a/b/c.txt", "a/z.md", "b.md"]
+
+
+def test_a_link_that_leads_nowhere_or_in_a_circle_is_reported(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "dead.md").symlink_to(tmp_path / "nowhere.md")
+    (tmp_path / "itself.md").symlink_to(tmp_path / "itself.md")
+
+    found = [load(path, tmp_path) for path in find_files(tmp_path)]
+
+    assert found == [
+        Skipped("dead.md", "is a link that leads nowhere"),
+        Skipped("itself.md", "is a link that leads nowhere"),
+        Skipped("loop", "is a link to a folder; such links are not followed"),
+    ]
+
+
+def test_a_link_to_a_file_is_read_as_that_file(tmp_path):
+    (tmp_path / "..data").mkdir()  # so does Kubernetes mount a ConfigMap
+    (tmp_path / "..data" / "faq.md").write_text("Rest.", "utf-8")
+    (tmp_path / "faq.md").symlink_to("..data/faq.md")
+
+    assert [load(path, tmp_path).text for path in find_files(tmp_path)] == ["Rest."]
+
+
+def test_a_tree_of_many_folders_is_walked(tmp_path):
+    deepest = tmp_path.joinpath(*("d" * 200))
+    deepest.mkdir(parents=True)
+    (deepest / "deep.md").write_text("Rest.", "utf-8")
+
+    assert find_files(tmp_path) == [deepest / "deep.md"]
 
 
 def test_documents_below_a_hidden_folder_are_found(tmp_path):
@@ -393,3 +274,36 @@ def test_documents_below_a_hidden_folder_are_found(tmp_path):
     (folder / "faq.md").write_text("Rest.", "utf-8")
 
     assert find_files(folder) == [Path(folder / "faq.md")]
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_a_kind_of_file_is_known_in_any_case(suffix):
+    assert has_reader(Path(f"a{suffix}")) is has_reader(Path(f"A{suffix.upper()}")) is True
+
+
+def test_another_kind_of_file_has_no_reader():
+    assert not any(has_reader(Path(name)) for name in ("a.png", "md", ".md", "a.doc", "a.pdf.gz"))
+
+
+@pytest.mark.parametrize("suffix", READERS)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x00",
+        b"%PDF-1.7\n",
+        b"PK\x03\x04" + b"\x00" * 40,
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600,
+        b"\xff" * 999,
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        bytes(range(256)) * 40,
+        b"<" * 5000,
+        b"[" * 5000,
+        b"\x1b[31m",
+    ],
+    ids=lambda content: repr(content[:6]),
+)
+def test_whatever_a_file_holds_it_is_read_or_reported(read, suffix, content):
+    loaded = read(f"a{suffix}", content)
+
+    assert isinstance(loaded, Document) or loaded.reason

@@ -1,12 +1,13 @@
 """Plan: makes searches out of the question."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.state import Journey
+from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Question
 from agentic_rag.language import stem, topic_words, words
 
@@ -32,7 +33,7 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """
     question = _resolved(state["question"])
     synonyms = runtime.context.profile.synonyms
-    wants = [_in_their_words(want, synonyms) for want in _parts(question) or [question]]
+    wants = [in_their_words(want, synonyms) for want in _parts(question) or [question]]
     searches = list(dict.fromkeys([question, *wants]))
     missing = state.get("missing", ())
     if missing:
@@ -71,17 +72,3 @@ def _lent(part: str, first: Sequence[str]) -> str:
     if len(own) >= _FEWEST_TOPICS:
         return part
     return f"{part} ({' '.join(word for word in first if word not in own)})"
-
-
-def _in_their_words(text: str, synonyms: Mapping[str, Sequence[str]]) -> str:
-    """Put the documents' own word where the patient used another; longer phrases first."""
-    swaps = {
-        form.lower(): (others[0] if term.isupper() and others else term)
-        for term, others in synonyms.items()
-        for form in ((term, *others[1:]) if term.isupper() else others)
-    }
-    phrases = sorted(swaps, key=len, reverse=True)
-    if not phrases:
-        return text
-    pattern = r"\b(?:" + "|".join(map(re.escape, phrases)) + r")\b"
-    return re.sub(pattern, lambda found: swaps[found[0].lower()], text, flags=re.IGNORECASE)

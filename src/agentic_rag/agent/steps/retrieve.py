@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 async def retrieve(state: Journey, runtime: Runtime[Deps]) -> Journey:
-    """Write `passages`, or the `trouble` that kept us from them."""
+    """Write `passages` and the `index` that they are from, or the `trouble` that kept us."""
     deps = runtime.context
     k = state["question"].k or deps.limits.top_k
     try:
@@ -21,4 +21,4 @@ async def retrieve(state: Journey, runtime: Runtime[Deps]) -> Journey:
     except RetrievalUnavailable as error:
         logger.warning("retrieval is unavailable: %s", error)
         return {"passages": (), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}
-    return {"passages": tuple(passages), "trouble": None}
+    return {"passages": tuple(passages), "index": deps.retriever.version, "trouble": None}

@@ -1,0 +1,29 @@
+"""Synonyms: puts what patients say in the words of the clinic's documents. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+
+def in_their_words(text: str, synonyms: Mapping[str, Sequence[str]]) -> str:
+    """Put the documents' own word where the patient used another; longer phrases first.
+
+    An abbreviation is put in words instead, by its first synonym.
+
+    >>> in_their_words("cost of a cap, and RCT?", {"crown": ["cap"], "RCT": ["root canal"]})
+    'cost of a crown, and root canal?'
+    """
+    swaps = {
+        form.lower(): (others[0] if term.isupper() and others else term)
+        for term, others in synonyms.items()
+        for form in ((term, *others[1:]) if term.isupper() else others)
+    }
+    if not swaps:
+        return text
+    return _any_of(tuple(swaps)).sub(lambda found: swaps[found[0].lower()], text)
+
+
+@lru_cache(maxsize=8)  # one a clinic
+def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(phrases, key=len, reverse=True)
+    return re.compile(r"\b(?:" + "|".join(map(re.escape, longest_first)) + r")\b", re.IGNORECASE)

@@ -1,0 +1,134 @@
+"""Opening: makes an index version ready to be searched, or says why it cannot be."""
+
+import asyncio
+from collections.abc import Sequence
+
+from agentic_rag.errors import IndexRefused, RetrievalUnavailable
+from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
+from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
+from agentic_rag.retrieval.index import IndexVersion
+from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.retrieval.workshop import Workshop
+
+_DAMAGE = (
+    ValueError, LookupError, TypeError, EOFError,
+    FileNotFoundError, NotADirectoryError, IsADirectoryError,
+)  # fmt: skip
+"""What reading a damaged part ends in."""
+
+_EXACT = 0.01  # cosines that differ by less are the same
+
+
+async def open_version(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenIndex:
+    """Read all parts of a version, connect to its vectors, and search it once.
+
+    What is slow runs on a thread; cancelled, nothing stays open.
+
+    Raises:
+        IndexRefused: it is damaged, or was made for other parts than the shop's.
+        RetrievalUnavailable: it cannot be read now.
+    """
+    try:
+        return await _open(version, shop, taste)
+    except IndexRefused:
+        raise
+    except RetrievalUnavailable as error:
+        if shop.server or isinstance(error.__cause__, OSError):  # it may pass
+            raise
+        raise _damaged(version) from error
+    except _DAMAGE as error:
+        raise _damaged(version) from error
+    except OSError as error:
+        raise RetrievalUnavailable(
+            f"index version {version.folder.name} cannot be read: {error.strerror or error}"
+        ) from error
+
+
+def check(version: IndexVersion, shop: Workshop) -> None:
+    """Refuse a version that is damaged, or was made for other parts than the shop's.
+
+    Raises:
+        IndexRefused: tells what to do.
+    """
+    try:
+        manifest, damaged = version.manifest(), version.damaged()
+    except _DAMAGE as error:
+        raise _damaged(version) from error
+    if damaged:  # Chroma would die of a graph that has been cut
+        raise _damaged(version) from ValueError(f"{', '.join(sorted(damaged))}: not as written")
+    made, wanted = (manifest.embedder, manifest.store), (shop.embedder.fingerprint, shop.store)
+    if made != wanted:
+        raise IndexRefused(
+            f"index version {version.folder.name} was built for {', '.join(made)}, but"
+            f" EMBEDDING_MODEL and CHROMA_HOST now say {', '.join(wanted)};"
+            " run `agentic-rag ingest`"
+        )
+
+
+def _damaged(version: IndexVersion) -> IndexRefused:
+    return IndexRefused(
+        f"index version {version.folder.name} is damaged, or of another release;"
+        " run `agentic-rag ingest`"
+    )
+
+
+async def _open(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenIndex:
+    parts = await asyncio.to_thread(_read, version, shop)
+    store = await _connect(version, shop, parts.ids)
+    try:
+        index = await asyncio.to_thread(OpenIndex.of, parts, store, taste)
+        await _prove(index)
+    except BaseException:  # cancelled, too
+        await store.close()
+        raise
+    return index
+
+
+def _read(version: IndexVersion, shop: Workshop) -> Parts:
+    check(version, shop)
+    parts = Parts(
+        name=version.folder.name,
+        passages=version.passages(),
+        ids=version.ids(),
+        vectors=version.vectors(),
+        lexical=LexicalIndex.load(version.lexical),
+    )
+    rows, sections = len(parts.passages), sum(passage.part == 0 for passage in parts.passages)
+    if not version.manifest().passages == rows == len(parts.ids) == len(parts.vectors):
+        raise ValueError("its parts are not of one length")
+    if parts.lexical.size != sections:
+        raise ValueError("its lexical half has other sections")
+    return parts
+
+
+async def _connect(version: IndexVersion, shop: Workshop, ids: Sequence[str]) -> VectorStore:
+    if shop.server is None:
+        return await _open_folder(version, ids)
+    store = ServerStore(shop.server, shop.collection_of(version.folder.name), ids)
+    await store.connect()
+    return store
+
+
+async def _open_folder(version: IndexVersion, ids: Sequence[str]) -> EmbeddedStore:
+    opening = asyncio.ensure_future(asyncio.to_thread(EmbeddedStore, version.chroma, ids))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:  # the thread goes on, and what it opens must be closed
+        (opened,) = await asyncio.gather(opening, return_exceptions=True)
+        if isinstance(opened, EmbeddedStore):
+            await opened.close()
+        raise
+
+
+async def _prove(index: OpenIndex) -> None:
+    """Search once, which loads Chroma's graph before anybody waits for it.
+
+    What is found need not be the nearest, for the graph is approximate; but it must be as near as
+    Chroma says, or its rows are not ours.
+    """
+    if not index.passages:
+        return
+    asked = index.vectors[0]
+    found = await index.store.query(asked, k=1)
+    if not found or abs(found[0][1] - float(index.vectors[found[0][0]] @ asked)) > _EXACT:
+        raise ValueError("Chroma holds other vectors")

@@ -1,0 +1,165 @@
+"""Hybrid search: sections, scopes, repetitions and trust."""
+
+import numpy as np
+import pytest
+from tests.fakes import WordEmbedder
+
+from agentic_rag.domain import Scope
+from agentic_rag.retrieval.chunking import chunk, embedding_texts, section_texts
+from agentic_rag.retrieval.documents import Document
+from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
+from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.retrieval.loaders import read_text
+from agentic_rag.retrieval.markdown_files import read_markdown
+
+
+class ExactStore:
+    """Every row, nearest first, as a Chroma collection would give them."""
+
+    def __init__(self, vectors):
+        self._vectors = vectors
+        self.asked = []
+
+    async def query(self, vector, *, k):
+        self.asked.append(k)
+        cosine = self._vectors @ vector
+        order = np.argsort(-cosine, kind="stable")[:k]
+        return [(int(row), float(cosine[row])) for row in order]
+
+    async def alive(self):
+        return True
+
+    async def close(self):
+        pass
+
+
+def passages_of(doc_id, text):
+    content = (read_markdown if doc_id.endswith(".md") else read_text)(text.encode())
+    document = Document(doc_id=doc_id, text=content.text, sections=content.sections, digest="0")
+    return chunk(document, WordEmbedder())
+
+
+def index_of(documents, **taste):
+    passages = [passage for name, text in documents.items() for passage in passages_of(name, text)]
+    vectors = WordEmbedder().encode(embedding_texts(passages))
+    parts = Parts(
+        name="v1",
+        passages=passages,
+        ids=[str(row) for row in range(len(passages))],
+        vectors=vectors,
+        lexical=LexicalIndex.build(section_texts(passages)),
+    )
+    return OpenIndex.of(parts, ExactStore(vectors), Taste(**taste))
+
+
+async def search(index, *queries, k=10, scope=None):
+    vectors = WordEmbedder().encode(queries)
+    return await index.search(queries, vectors, k=k, scope=scope)
+
+
+async def test_a_long_section_is_found_once_by_its_nearest_part():
+    filler = "Nothing of note happens here at all. " * 40
+    index = index_of(
+        {
+            "long.txt": filler + "Parking is behind the house.",
+            "other.txt": "Crowns are made of gold.",
+        }
+    )
+
+    first, second, *_ = await search(index, "parking behind the house")
+
+    assert first.doc_id == "long.txt"
+    assert "Parking is behind the house." in first.text
+    assert second.doc_id == "other.txt"
+
+
+async def test_other_parts_of_a_section_follow_when_sections_run_out():
+    filler = "Nothing of note happens here at all. " * 60
+    index = index_of({"long.txt": filler})
+
+    found = await search(index, "note", k=2)
+
+    assert [passage.doc_id for passage in found] == ["long.txt", "long.txt"]
+    assert found[0].start != found[1].start
+
+
+async def test_a_passage_that_repeats_a_better_one_stands_behind_all_others():
+    said = "Parking is free behind the house for two hours on every day."
+    index = index_of({"a.txt": said, "b.txt": said + " ", "c.txt": "Parking on the road."})
+
+    found = await search(index, "free parking behind the house", k=3)
+
+    assert [passage.doc_id for passage in found] == ["a.txt", "c.txt", "b.txt"]
+
+
+async def test_of_two_that_say_the_same_the_trusted_one_stays():
+    said = "Parking is free behind the house for two hours on every day."
+    documents = {"faq.md": said, "policies/parking.md": said, "z.md": "Parking on the road."}
+    index = index_of(documents, precedence=["policies/*", "faq.md"])
+
+    found = await search(index, "free parking behind the house", k=3)
+
+    assert [p.doc_id for p in found] == ["policies/parking.md", "z.md", "faq.md"]
+
+
+async def test_noisy_sources_are_never_found():
+    documents = {"log.jsonl.txt": "Parking is free.", "a.txt": "Parking behind the house."}
+    index = index_of(documents, noisy_sources=["log*"])
+
+    found = await search(index, "parking free")
+
+    assert [passage.doc_id for passage in found] == ["a.txt"]
+
+
+async def test_many_noisy_passages_do_not_crowd_out_the_others():
+    documents = {f"log/{n}.txt": "Parking is free." for n in range(300)}
+    index = index_of({**documents, "a.txt": "Parking, perhaps."}, noisy_sources=["log/*"])
+
+    found = await search(index, "parking free")
+
+    assert [passage.doc_id for passage in found] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "labels"),
+    [
+        (Scope(documents=("faq.md",)), {"faq.md#fees", "faq.md#hours"}),
+        (Scope(sections=("fee*",)), {"faq.md#fees", "policies/money.md#fees"}),
+        (Scope(documents=("policies/*",), sections=("hours",)), set()),
+        (Scope(), {"faq.md#fees", "faq.md#hours", "policies/money.md#fees"}),
+    ],
+)
+async def test_a_search_keeps_to_its_scope(scope, labels):
+    index = index_of(
+        {
+            "faq.md": "## Fees\n\nTen euro.\n\n## Hours\n\nNine to five.\n",
+            "policies/money.md": "## Fees\n\nWe take cards.\n",
+        }
+    )
+
+    found = await search(index, "fees and hours", scope=scope)
+
+    assert {passage.label for passage in found} == labels
+
+
+async def test_the_best_of_several_queries_counts():
+    index = index_of({"a.txt": "Crowns are made of gold.", "b.txt": "Parking is free."})
+
+    found = await search(index, "caps", "gold crowns")
+
+    assert found[0].doc_id == "a.txt"
+
+
+async def test_scores_fall_and_lie_between_nothing_and_one():
+    index = index_of({f"{n}.txt": f"Parking place number {n} is free." for n in range(30)})
+
+    found = await search(index, "parking place 7", k=20)
+
+    scores = [passage.score for passage in found]
+    assert len(found) == 20
+    assert all(0 <= score <= 1 for score in scores)
+    assert found[0].doc_id == "7.txt"
+
+
+async def test_an_index_without_passages_finds_nothing():
+    assert await search(index_of({}), "anything") == []
