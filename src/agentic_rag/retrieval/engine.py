@@ -1,6 +1,6 @@
 """The engine: reads files, cuts them into passages and embeds those."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -100,24 +100,27 @@ class LocalEngine:
         yield from _embed(fresh, job, progress.start("embedding", len(fresh)))
 
 
-def cut_blocks(texts: Mapping[str, str]) -> Iterator[Sequence[str]]:
-    """Yield the names of texts that are embedded together, the short ones first.
+def recall(
+    texts: Mapping[str, str], job: Job, advance: Callable[[int], None]
+) -> Generator[Block, None, list[str]]:
+    """Yield those vectors that are at hand; return the names of the others, short texts first.
 
-    They are the same whether or not an earlier run was cut off within them.
+    A vector may depend on what is computed with it: every engine keeps to that order.
     """
-    order = sorted(texts, key=lambda name: len(texts[name]))
-    for at in range(0, len(order), _PORTION):
-        yield order[at : at + _PORTION]
-
-
-def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -> Iterator[Block]:
+    names = sorted(texts, key=lambda name: len(texts[name]))
     wanted: list[str] = []
-    for portion in cut_blocks(texts):
+    for at in range(0, len(names), _PORTION):
+        portion = names[at : at + _PORTION]
         vectors = job.recall(portion)
         wanted += [name for name in portion if name not in vectors]
         if vectors:
             yield Block(names=list(vectors), vectors=np.stack(list(vectors.values())), computed=0)
             advance(len(vectors))
+    return wanted
+
+
+def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -> Iterator[Block]:
+    wanted = yield from recall(texts, job, advance)
     at = 0
     # the next ones are computed while these are put away
     for block in job.embedder.encode_in_blocks([texts[name] for name in wanted]):
