@@ -6,7 +6,7 @@ from string import ascii_lowercase
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes import WordEmbedder
+from tests.fakes import WordEmbedder, WordTokens
 
 from agentic_rag.retrieval.index import Entry, vector_name
 from agentic_rag.retrieval.reading import read_file
@@ -104,7 +104,7 @@ def test_only_the_section_that_changed_is_measured(path):
     before, _ = read(path, many)
     many[7]["text"] = text("new")
     path.write_text("\n".join(map(json.dumps, many)), "utf-8")
-    tokens = WordEmbedder()
+    tokens = WordTokens()
 
     read_file(path, path.parent, "a digest", before, tokens)
 
