@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -437,6 +438,31 @@ async def test_where_no_lock_can_be_written_a_copy_is_served(shop, versions):
         await until(lambda: library.version == versions[1])
 
         assert (before, await prices(library)) == ({"1"}, {"2"})
+
+
+@pytest.fixture
+def read_only(priced: tuple[Path, Versions], tmp_path: Path) -> Iterator[Path]:
+    """A DATA_DIR with the versions, on a disk that nobody may write to."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a disk here")
+    shutil.copytree(priced[0] / "data", disk / "data")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    yield disk / "data"
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+async def test_a_disk_that_is_read_only_is_served_from(shop_at, priced, read_only):
+    shop = shop_at(read_only)
+
+    async with serving(shop) as library:
+        found, ready = await prices(library), await library.ready()
+
+    assert (found, ready) == ({"1"}, True)
+    with pytest.raises(RetrievalUnavailable, match=r"DATA_DIR .*[Rr]ead-only"):
+        use(priced[1][1], shop)
 
 
 async def test_closing_while_it_moves_lets_both_versions_go(shop, versions):
