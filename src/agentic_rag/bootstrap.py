@@ -53,7 +53,8 @@ def build_house(settings: Settings) -> House:
     """
     clinic = read_clinic(settings.clinic_pack)
     shop = build_workshop(settings)
-    judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
+    told = clinic.profile
+    judge = RelevanceJudge(shop.embedder, told.synonyms, told.elsewhere)
     library = Library(
         shop,
         noisy_sources=clinic.profile.noisy_sources,
