@@ -120,6 +120,7 @@ def runs(
         "index prune": Order(arguments=["index", "prune", "--keep", "0", "--json"], settings=well),
         "ingest nowhere": Order(arguments=["ingest", str(folder / "nowhere")], settings=well),
         "evaluate json": Order(arguments=["evaluate", "--json"], settings=well),
+        "evaluate retrieval": Order(arguments=["evaluate", "--retrieval", "--json"], settings=well),
         "doctor": Order(
             arguments=["doctor", "--json"],
             settings=well
@@ -301,6 +302,17 @@ def test_the_golden_questions_are_all_answered_right(runs: Runs):
     assert ran.json["wrong"] == []
     assert ran.json["right"] == ran.json["cases"] > 10
     assert ran.code == 0
+
+
+def test_what_the_library_finds_and_grade_declines_is_counted(runs: Runs):
+    ran = runs["evaluate retrieval"]
+
+    assert ran.json["cases"] == 140
+    assert ran.code == (0 if ran.json["passed"] else 1)
+    # a floor under what was reached; what is wanted is in the report itself
+    assert ran.json["both"]["found"] >= 0.75
+    assert ran.json["both"]["absent_declined"] >= 0.90
+    assert ran.json["both"]["answerable_declined"] <= 0.10
 
 
 def found(ran: Ran, what: str) -> dict[str, str]:
