@@ -319,7 +319,7 @@ class WordTokens:
         counted: every text that `token_ends` was given, in order.
     """
 
-    def __init__(self, max_tokens: int = 200) -> None:
+    def __init__(self, max_tokens: int = 180) -> None:
         self.max_tokens = max_tokens
         self.counted: list[str] = []
 

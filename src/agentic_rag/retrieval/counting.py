@@ -10,6 +10,7 @@ from typing import Protocol
 
 _MOST_KNOWN = 200_000  # words that are remembered: 30 MB
 _LONGEST_KNOWN = 64  # characters
+_WELL_READ = 180  # tokens: a vector of a longer passage tells less well what is in it
 _FINE = 16  # a word of more than this share of what is read is counted token by token
 
 
@@ -67,7 +68,7 @@ class WordCounter:
     """Counts texts, and remembers their words; may be used by several threads."""
 
     def __init__(self, tokens: TokenCounter) -> None:
-        self.max_tokens = tokens.max_tokens
+        self.max_tokens = min(tokens.max_tokens, _WELL_READ)
         self._tokens = tokens
         self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
