@@ -19,7 +19,7 @@ from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
 from agentic_rag.retrieval.backends import Recipe, pick_backend
-from agentic_rag.retrieval.building import Order
+from agentic_rag.retrieval.building import Order, Prove
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.documents import Document, label_of
 from agentic_rag.retrieval.embedder import Embedder
@@ -32,6 +32,7 @@ from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.loaders import load
+from agentic_rag.retrieval.proof import Known, ask_known
 from agentic_rag.retrieval.ray_engine import RayEngine
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.workshop import Workshop
@@ -123,15 +124,14 @@ def build_house(settings: Settings) -> House:
     """
     clinic = read_clinic(settings.clinic_pack)
     shop = build_workshop(settings)
-    judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
+    told = clinic.profile
+    judge = RelevanceJudge(shop.embedder, told.synonyms, told.elsewhere)
     warmth = Warmth(judge)
     library = Library(
         shop,
-        taste=Taste(
-            noisy_sources=clinic.profile.noisy_sources, precedence=clinic.profile.precedence
-        ),
+        taste=_taste(clinic),
         rephrase=lambda text: in_their_words(text, clinic.profile.synonyms),
-        make=lambda: ingest(clinic.documents, shop),
+        make=lambda: ingest(clinic.documents, shop, order=Order(prove=_prove_with(clinic, shop))),
         on_open=warmth.settle,
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
@@ -225,13 +225,9 @@ def export_embedder(settings: Settings, say: Say) -> tuple[ExportReport, bool]:
         RetrievalUnavailable: the weights cannot be loaded, or the folder cannot be written.
     """
     report = export_model(settings.embedding_model, _export_folder(settings), say)
-    live = IndexShelf(settings.data_dir / "index").current()
-    if live is None:
-        return report, False
-    try:
-        return report, live.manifest().embedder != build_embedder(settings).fingerprint
-    except (OSError, ValueError):  # of another format, say
-        return report, True
+    shelf, wanted = IndexShelf(settings.data_dir / "index"), build_embedder(settings).fingerprint
+    stale = any(each.live and each.embedder != wanted for each in shelf.inventory())
+    return report, stale
 
 
 def _export_folder(settings: Settings) -> Path:
@@ -266,11 +262,30 @@ def ingest_folder(
         FilesSkipped: something cannot be read, and `strict` wants all or nothing.
         RetrievalUnavailable: the embedder or the Chroma server is away.
     """
-    clinic = read_clinic(settings.clinic_pack)
-    shop = build_workshop(settings)
+    clinic, shop = read_clinic(settings.clinic_pack), build_workshop(settings)
     if engine is EngineName.RAY:
         shop = replace(shop, engine=_ray_engine(settings))
-    return ingest(folder or clinic.documents, shop, progress, Order(strict=strict))
+    is_packs_own = folder is None or folder.resolve() == clinic.documents.resolve()
+    prove = _prove_with(clinic, shop) if is_packs_own else None
+    return ingest(folder or clinic.documents, shop, progress, Order(strict=strict, prove=prove))
+
+
+def _prove_with(clinic: Clinic, shop: Workshop) -> Prove:
+    """Have the known questions of a pack asked before an index of its documents goes live."""
+    synonyms = clinic.profile.synonyms
+    known = [
+        Known(
+            queries=list(dict.fromkeys((each.question, in_their_words(each.question, synonyms)))),
+            label=each.label,
+        )
+        for each in clinic.known_questions
+    ]
+    return lambda version: ask_known(version, shop, _taste(clinic), known)
+
+
+def _taste(clinic: Clinic) -> Taste:
+    profile = clinic.profile
+    return Taste(noisy_sources=profile.noisy_sources, precedence=profile.precedence)
 
 
 def read_emergency(clinic: Clinic) -> Emergency:

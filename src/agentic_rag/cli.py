@@ -277,13 +277,20 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
-def evaluate(as_json: Json = False) -> None:
+def evaluate(
+    retrieval: Annotated[
+        bool, typer.Option("--retrieval", help="Count right sections found, and absent topics.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Ask the shipped clinic's golden questions and count what is right."""
 
     async def run(house: "House") -> None:
-        from agentic_rag.evaluation.golden import evaluate as evaluate_cases
+        from agentic_rag.evaluation.golden import evaluate as evaluate_answers
+        from agentic_rag.evaluation.retrieval import evaluate as evaluate_retrieval
 
-        report = await evaluate_cases(house.deps)
+        measure = evaluate_retrieval if retrieval else evaluate_answers
+        report = await measure(house.deps)
         if as_json:
             _print_json(report.as_json())
         else:

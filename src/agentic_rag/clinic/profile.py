@@ -47,7 +47,11 @@ class RedFlag(_Strict):
 
 
 class Profile(_Strict):
-    """`clinic.yaml`."""
+    """`clinic.yaml`.
+
+    Attributes:
+        elsewhere: topics that patients ask for and the documents do not speak of.
+    """
 
     name: Line
     location: Line
@@ -58,6 +62,7 @@ class Profile(_Strict):
     emergency_source: Line
     hours: Line | None = None
     synonyms: dict[Line, tuple[Line, ...]] = Field(default_factory=dict)
+    elsewhere: tuple[Line, ...] = ()
     noisy_sources: tuple[Line, ...] = ()
     precedence: tuple[Line, ...] = ()
     triage: tuple[RedFlag, ...] = ()
@@ -74,11 +79,23 @@ class Profile(_Strict):
         return value
 
 
+class KnownQuestion(_Strict):
+    """A line of `probes.jsonl`: a question, and the label of a passage that answers it."""
+
+    question: Line
+    label: Line
+
+
 class Clinic(_Strict):
-    """A pack that has been read: the profile, and where its documents lie."""
+    """A pack that has been read: the profile, and where its documents lie.
+
+    Attributes:
+        known_questions: an index is only good if it finds what answers them.
+    """
 
     profile: Profile
     folder: Path
+    known_questions: tuple[KnownQuestion, ...] = ()
 
     @property
     def documents(self) -> Path:
@@ -105,14 +122,38 @@ def read_clinic(folder: Path | None = None) -> Clinic:
     if not (folder / "documents").is_dir():
         raise BadPack(f"{folder / 'documents'}: there is no such folder")
     try:
-        return Clinic(profile=Profile.model_validate(content), folder=folder)
+        profile = Profile.model_validate(content)
     except ValidationError as error:
         raise BadPack(_name_faults(path, error)) from None
+    return Clinic(
+        profile=profile, folder=folder, known_questions=_read_probes(folder / "probes.jsonl")
+    )
 
 
-def _name_faults(path: Path, error: ValidationError) -> str:
+def _read_probes(path: Path) -> tuple[KnownQuestion, ...]:
+    if not path.exists():
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
+        raise BadPack(f"{path}: cannot be read as lines of JSON: {error}") from error
+    return tuple(
+        _read_probe(f"{path}: line {number}", line)
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    )
+
+
+def _read_probe(where: str, line: str) -> KnownQuestion:
+    try:
+        return KnownQuestion.model_validate_json(line)
+    except ValidationError as error:
+        raise BadPack(_name_faults(where, error)) from None
+
+
+def _name_faults(where: Path | str, error: ValidationError) -> str:
     faults = (
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        ": ".join((*filter(None, [".".join(map(str, fault["loc"]))]), fault["msg"]))
         for fault in error.errors()
     )
-    return f"{path}: " + "; ".join(faults)
+    return f"{where}: " + "; ".join(faults)

@@ -1,6 +1,6 @@
 """The engine: reads files, cuts them into passages and embeds those."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from agentic_rag.retrieval.embedder import Embedder, Vectors
 from agentic_rag.retrieval.index import Entry
 from agentic_rag.retrieval.reading import read_file
 
-_BLOCK = 512  # passages; a run that is cut off loses one block
+_PORTION = 1000  # passages that are looked for together
 
 
 class Progress(Protocol):
@@ -100,24 +100,30 @@ class LocalEngine:
         yield from _embed(fresh, job, progress.start("embedding", len(fresh)))
 
 
-def cut_blocks(texts: Mapping[str, str]) -> Iterator[Sequence[str]]:
-    """Yield the names of texts that are embedded together, the short ones first.
+def recall(
+    texts: Mapping[str, str], job: Job, advance: Callable[[int], None]
+) -> Generator[Block, None, list[str]]:
+    """Yield those vectors that are at hand; return the names of the others, short texts first.
 
-    A vector may depend on what is computed with it: blocks are the same with any engine, and
-    whether or not an earlier run was cut off within them.
+    A vector may depend on what is computed with it: every engine keeps to that order.
     """
-    order = sorted(texts, key=lambda name: len(texts[name]))
-    for at in range(0, len(order), _BLOCK):
-        yield order[at : at + _BLOCK]
+    names = sorted(texts, key=lambda name: len(texts[name]))
+    wanted: list[str] = []
+    for at in range(0, len(names), _PORTION):
+        portion = names[at : at + _PORTION]
+        vectors = job.recall(portion)
+        wanted += [name for name in portion if name not in vectors]
+        if vectors:
+            yield Block(names=list(vectors), vectors=np.stack(list(vectors.values())), computed=0)
+            advance(len(vectors))
+    return wanted
 
 
 def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -> Iterator[Block]:
-    for names in cut_blocks(texts):
-        vectors = dict(job.recall(names))
-        wanted = [name for name in names if name not in vectors]
-        advance(len(vectors))
-        if wanted:
-            computed = job.embedder.encode([texts[name] for name in wanted], progress=advance)
-            vectors.update(zip(wanted, computed, strict=True))
-        stacked = np.stack([vectors[name] for name in names])
-        yield Block(names=names, vectors=stacked, computed=len(wanted))
+    wanted = yield from recall(texts, job, advance)
+    at = 0
+    # the next ones are computed while these are put away
+    for block in job.embedder.encode_in_blocks([texts[name] for name in wanted]):
+        yield Block(names=wanted[at : at + len(block)], vectors=block, computed=len(block))
+        at += len(block)
+        advance(len(block))

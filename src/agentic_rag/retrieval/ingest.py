@@ -91,7 +91,7 @@ def _ingest(folder: Path, shop: Workshop, progress: Progress, order: Order) -> I
         passages=manifest.passages,
         embedded=embedded,
         skipped={**manifest.skipped, **found.unread},
-        seconds=clock.seconds,
+        seconds={stage: round(spent, 3) for stage, spent in clock.seconds.items()},
     )
 
 

@@ -2,23 +2,23 @@
 
 import logging
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Protocol
 
 from agentic_rag.errors import EngineMissing, RetrievalUnavailable
-from agentic_rag.retrieval.counting import TokenCounter
 from agentic_rag.retrieval.embedder import Embedder, Vectors
-from agentic_rag.retrieval.engine import Block, Job, Progress, cut_blocks
+from agentic_rag.retrieval.engine import Block, Job, Progress, recall
 from agentic_rag.retrieval.index import Entry
 from agentic_rag.retrieval.reading import read_file
 from agentic_rag.retrieval.survey import digest_of
 
-_TASKS_PER_CPU = 4  # a big file keeps one process busy; the others share the rest
+_TASKS_PER_CPU = 4  # portions of files: a big one keeps one process busy, the others share the rest
+_BATCH = 512  # texts; a multiple of what the embedder takes at a time, as if all were computed here
 
 Reading = tuple[Entry, Mapping[str, str]]
 
@@ -45,78 +45,80 @@ class RayEngine:
         Raises:
             RetrievalUnavailable: Ray fails, or the embedder does where Ray works.
         """
-        changed = [_File.of(doc_id, job) for doc_id in job.paths if not _is_known(doc_id, job)]
-        if not changed:
+        files = [_File.of(doc_id, job) for doc_id in job.paths if not _is_known(doc_id, job)]
+        if not files:
             yield from (job.before[doc_id] for doc_id in job.paths)
             return
         with _at_work(self._ray, progress) as cpus:
             fresh: dict[str, str] = {}
             advance = progress.start("reading", len(job.paths))
-            readings = self._read(changed, job, cpus, progress)
-            for doc_id in job.paths:
-                entry, texts = (
-                    (job.before[doc_id], {}) if _is_known(doc_id, job) else next(readings)
-                )
+            for entry, texts in self._read(files, job, cpus, progress):
                 fresh.update((name, texts[name]) for name in texts if name not in job.known)
                 yield entry
                 advance(1)
-            yield from self._embed(fresh, job, cpus, progress)
+            yield from self._embed(fresh, job, cpus, progress.start("embedding", len(fresh)))
 
     def _read(
         self, files: Sequence["_File"], job: Job, cpus: int, progress: Progress
     ) -> Iterator[Reading]:
-        rows = _rows(self._ray, files, min(len(files), _TASKS_PER_CPU * cpus)).map(
-            _Reader,
-            fn_constructor_args=(self._make_embedder,),
-            compute=self._pool(min(len(files), cpus)),
-            num_cpus=1,
-        )
-        is_told = False
-        for file, reading in zip(files, _made(rows), strict=True):
-            if reading is None and not is_told:
-                progress.note("a node of Ray does not see the same files; they are read here")
-                is_told = True
-            yield reading or file.read(job.embedder)
+        """Read those files; yield them among the unchanged ones, all in order."""
+        left = deque(files)
+        with closing(self._work_off(files, job, cpus, cpus * _TASKS_PER_CPU)) as made:
+            is_told = False
+            for doc_id in job.paths:
+                if _is_known(doc_id, job):
+                    yield job.before[doc_id], {}
+                    continue
+                file, reading = left.popleft(), next(made)
+                if reading is None and not is_told:
+                    progress.note("a node of Ray does not see the same files; they are read here")
+                    is_told = True
+                yield reading or file.do(job.embedder)
 
     def _embed(
-        self, texts: Mapping[str, str], job: Job, cpus: int, progress: Progress
+        self, texts: Mapping[str, str], job: Job, cpus: int, advance: Callable[[int], None]
     ) -> Iterator[Block]:
-        advance = progress.start("embedding", len(texts))
-        blocks = [(names, job.recall(names)) for names in cut_blocks(texts)]
-        wanted = [[name for name in names if name not in known] for names, known in blocks]
-        batches = [[texts[name] for name in names] for names in wanted if names]
-        computed = self._compute(batches, job.embedder.fingerprint, cpus)
-        for (names, known), missing in zip(blocks, wanted, strict=True):
-            vectors = dict(known)
-            if missing:
-                vectors.update(zip(missing, next(computed), strict=True))
-            advance(len(names))
-            yield Block(
-                names=names,
-                vectors=np.stack([vectors[name] for name in names]),
-                computed=len(missing),
-            )
+        wanted = yield from recall(texts, job, advance)
+        batches = [wanted[at : at + _BATCH] for at in range(0, len(wanted), _BATCH)]
+        tasks = [_Texts(tuple(texts[name] for name in names)) for names in batches]
+        with closing(self._work_off(tasks, job, cpus, len(tasks))) as made:
+            for names, vectors in zip(batches, made, strict=True):
+                yield Block(names=names, vectors=vectors, computed=len(names))
+                advance(len(names))
 
-    def _compute(
-        self, batches: Sequence[Sequence[str]], fingerprint: str, cpus: int
-    ) -> Iterator[Vectors]:
-        if not batches:
+    def _work_off(
+        self, tasks: Sequence["_Task"], job: Job, cpus: int, blocks: int
+    ) -> Generator[Any, None, None]:
+        """Have the tasks done in a pool of processes; yield what comes of each, in order."""
+        if not tasks:
             return
-        rows = _rows(self._ray, batches, len(batches)).map_batches(
+        data = self._ray.data
+        rows = [{"task": pickle.dumps(task)} for task in tasks]
+        done = data.from_items(rows, override_num_blocks=min(len(tasks), blocks)).map_batches(
             _Worker,
-            fn_constructor_args=(self._make_embedder, fingerprint),
+            fn_constructor_args=(self._make_embedder, job.embedder.fingerprint),
             batch_size=1,
             batch_format="numpy",
-            compute=self._pool(min(len(batches), cpus)),
+            compute=data.ActorPoolStrategy(min_size=1, max_size=min(len(tasks), cpus)),
             num_cpus=1,
         )
-        for made in _made(rows):
+        for row in done.iter_rows():
+            made = pickle.loads(row["made"])
             if isinstance(made, RetrievalUnavailable):
                 raise made
             yield made
 
-    def _pool(self, most: int) -> Any:  # noqa: ANN401  # Ray is not always here
-        return self._ray.data.ActorPoolStrategy(min_size=1, max_size=most)
+
+class _Task(Protocol):
+    """What can be sent to another process and done there."""
+
+    def do(self, embedder: Embedder) -> object:
+        """Do it."""
+        ...
+
+    def can_be_done(self) -> bool:
+        """Tell whether this machine has what it takes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,42 +135,45 @@ class _File:
         before = job.before.get(doc_id) or Entry.nothing(doc_id)
         return cls(job.paths[doc_id].absolute(), job.folder.absolute(), job.digests[doc_id], before)
 
-    def read(self, tokens: TokenCounter) -> Reading:
-        return read_file(self.path, self.folder, self.digest, self.before, tokens)
+    def do(self, embedder: Embedder) -> Reading:
+        return read_file(self.path, self.folder, self.digest, self.before, embedder)
+
+    def can_be_done(self) -> bool:
+        return digest_of(self.path) == self.digest
 
 
-class _Reader:
-    """Reads in a process of its own."""
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Texts that are to be embedded together."""
 
-    def __init__(self, make_embedder: Callable[[], Embedder]) -> None:
-        self._embedder = make_embedder()
+    texts: Sequence[str]
 
-    def __call__(self, row: Mapping[str, Any]) -> dict[str, bytes]:
-        """Read a file on a node; None where what lies there is not what was looked at."""
-        file: _File = pickle.loads(row["wanted"])
-        same = digest_of(file.path) == file.digest
-        return {"made": pickle.dumps(file.read(self._embedder) if same else None)}
+    def do(self, embedder: Embedder) -> Vectors:
+        return embedder.encode(self.texts)
+
+    def can_be_done(self) -> bool:
+        return True
 
 
 class _Worker:
-    """Embeds in a process of its own."""
+    """Does tasks in a process of its own, with an embedder of its own."""
 
     def __init__(self, make_embedder: Callable[[], Embedder], fingerprint: str) -> None:
         self._embedder = make_embedder()
         self._fingerprint = fingerprint
 
     def __call__(self, rows: Mapping[str, Any]) -> dict[str, list[bytes]]:
-        """Return the vectors of each batch, or why there are none."""
-        return {"made": [pickle.dumps(self._embed(pickle.loads(row))) for row in rows["wanted"]]}
+        """Return what comes of each task: None where it cannot be done here."""
+        return {"made": [pickle.dumps(self._do(pickle.loads(row))) for row in rows["task"]]}
 
-    def _embed(self, texts: Sequence[str]) -> Vectors | RetrievalUnavailable:
+    def _do(self, task: _Task) -> object:
         try:
             if self._embedder.fingerprint != self._fingerprint:
                 return RetrievalUnavailable(
                     f"a node of Ray has another embedder: {self._embedder.fingerprint},"
                     f" not {self._fingerprint}; give every node the same weights"
                 )
-            return self._embedder.encode(texts)
+            return task.do(self._embedder) if task.can_be_done() else None
         except RetrievalUnavailable as error:
             return error
 
@@ -178,18 +183,7 @@ def _is_known(doc_id: str, job: Job) -> bool:
     return before is not None and before.digest == job.digests[doc_id]
 
 
-def _rows(ray: Any, wanted: Sequence[object], blocks: int) -> Any:  # noqa: ANN401  # Ray is not always here
-    """Make a dataset; each row is opaque to it."""
-    rows = [{"wanted": pickle.dumps(each)} for each in wanted]
-    return ray.data.from_items(rows, override_num_blocks=blocks)
-
-
-def _made(rows: Any) -> Iterator[Any]:  # noqa: ANN401  # see `_rows`
-    """Yield what the workers have made, in order, as it comes."""
-    return (pickle.loads(row["made"]) for row in rows.iter_rows())
-
-
-def _import_ray() -> Any:  # noqa: ANN401  # see `_rows`
+def _import_ray() -> Any:  # noqa: ANN401  # Ray is not always here
     try:
         import ray
         import ray.data
@@ -201,16 +195,18 @@ def _import_ray() -> Any:  # noqa: ANN401  # see `_rows`
 
 
 @contextmanager
-def _at_work(ray: Any, progress: Progress) -> Iterator[int]:  # noqa: ANN401  # see `_rows`
+def _at_work(ray: Any, progress: Progress) -> Iterator[int]:  # noqa: ANN401  # see `_import_ray`
     """Have Ray run, quietly; yield how many CPUs it has. What we have started ends with us."""
     is_ours = not ray.is_initialized()
-    if is_ours:
-        _start(ray)
     try:
-        _hush(ray)
-        cpus = int(ray.cluster_resources().get("CPU", 1)) or 1
-        progress.note(f"Ray works on {cpus} CPUs of {len(ray.nodes())} nodes")
-        yield cpus
+        # Ray prints what befalls its processes, whatever it is told of logs; stdout is for reports
+        with redirect_stdout(sys.stderr):
+            if is_ours:
+                _start(ray)
+            _hush(ray)
+            cpus = int(ray.cluster_resources().get("CPU", 1)) or 1
+            progress.note(f"Ray works on {cpus} CPUs of {len(ray.nodes())} nodes")
+            yield cpus
     except ray.exceptions.UserCodeException:
         raise  # a fault of ours
     except (ray.exceptions.RayError, _timeout_of(ray)) as error:
@@ -220,13 +216,13 @@ def _at_work(ray: Any, progress: Progress) -> Iterator[int]:  # noqa: ANN401  # 
             ray.shutdown()
 
 
-def _timeout_of(ray: Any) -> type[Exception]:  # noqa: ANN401  # see `_rows`
+def _timeout_of(ray: Any) -> type[Exception]:  # noqa: ANN401  # see `_import_ray`
     """Return what Ray raises where nothing moves for half an hour; older ones wait for ever."""
     raised: type[Exception] = getattr(ray.data.exceptions, "ExecutionTimeoutError", TimeoutError)
     return raised
 
 
-def _start(ray: Any) -> None:  # noqa: ANN401  # see `_rows`
+def _start(ray: Any) -> None:  # noqa: ANN401  # see `_import_ray`
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
@@ -236,7 +232,7 @@ def _start(ray: Any) -> None:  # noqa: ANN401  # see `_rows`
         ) from error
 
 
-def _hush(ray: Any) -> None:  # noqa: ANN401  # see `_rows`
+def _hush(ray: Any) -> None:  # noqa: ANN401  # see `_import_ray`
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
