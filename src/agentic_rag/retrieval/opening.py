@@ -60,7 +60,7 @@ def check(version: IndexVersion, shop: Workshop) -> None:
     if made != wanted:
         raise IndexRefused(
             f"index version {version.folder.name} was built for {', '.join(made)}, but"
-            f" EMBEDDING_MODEL and CHROMA_HOST now say {', '.join(wanted)};"
+            f" EMBEDDING_MODEL, the export of it and CHROMA_HOST now make {', '.join(wanted)};"
             " run `agentic-rag ingest`"
         )
 
