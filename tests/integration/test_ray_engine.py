@@ -31,6 +31,7 @@ LINES = 1300  # more than two blocks of vectors
 AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}  # Ray's own; they take a minute to go
 TOKEN = secrets.token_hex(32)
 
+pytestmark = pytest.mark.timeout(400)  # processes start slowly on a machine that has much to do
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: the extra `ray`"
 )
