@@ -57,9 +57,9 @@ async def examine(settings: Settings) -> list[Finding]:
         findings.append(await _look_at_documents(house))
         findings.append(await _look_at_answer(house))
     await house.close()
-    return (
-        findings + [await _look_at_rung(r, settings) for r in rungs(settings)] + _no_rung(settings)
-    )
+    findings += _token_in_the_clear(settings)
+    findings += [await _look_at_rung(r, settings) for r in rungs(settings)]
+    return findings + _no_rung(settings)
 
 
 async def _look_at_library(house: House) -> Finding:
@@ -118,6 +118,14 @@ async def _look_at_rung(rung: Rung, settings: Settings) -> Finding:
         found = f"answers, but serves {', '.join(served[:5])}"
         return Finding("warning", what, found, "set the model's name to one of these")
     return Finding("ok", what, "answers")
+
+
+def _token_in_the_clear(settings: Settings) -> list[Finding]:
+    secret = settings.chroma_token.get_secret_value() or settings.chroma_headers
+    if not (settings.chroma_host and secret) or settings.chroma_ssl:
+        return []
+    found = "is sent in the clear"
+    return [Finding("warning", "Chroma token", found, "CHROMA_SSL=true, where others may listen")]
 
 
 def _no_rung(settings: Settings) -> list[Finding]:

@@ -82,6 +82,20 @@ async def test_an_index_that_another_embedder_made_is_a_fault_with_a_remedy(sett
     assert "agentic-rag ingest" in about(findings, "index").remedy
 
 
+@pytest.mark.parametrize("secret", [{"chroma_token": "t"}, {"chroma_headers": {"X-Key": "t"}}])
+@pytest.mark.parametrize("tls", [True, False])
+async def test_a_token_that_is_sent_in_the_clear_is_told(settings, pack, secret, tls):
+    chosen = settings(
+        clinic_pack=pack.folder, chroma_host="127.0.0.1", chroma_port=1, chroma_ssl=tls, **secret
+    )
+
+    findings = await examine(chosen)
+
+    assert [finding.state for finding in findings if finding.what == "Chroma token"] == (
+        [] if tls else ["warning"]
+    )
+
+
 @pytest.mark.parametrize(
     ("script", "state", "found"),
     [

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -222,7 +222,8 @@ class ServerStore:
     async def query(self, vector: Vectors, *, k: int) -> Hits:
         """See `VectorStore`."""
         wanted = _query(vector, k)
-        return await self._asked(lambda held: _hits_of(held.query(**wanted), self._row_of))
+        turns = self._address.api().turns
+        return await self._asked(lambda held: _hits_of(held.query(**wanted), self._row_of), turns)
 
     async def alive(self) -> bool:
         """See `VectorStore`."""
@@ -238,9 +239,14 @@ class ServerStore:
         """See `VectorStore`; the connections are the address's."""
         self._collection = None
 
-    async def _asked(self, ask: Callable[[AsyncCollection], Awaitable[T]]) -> T:
+    async def _asked(
+        self,
+        ask: Callable[[AsyncCollection], Awaitable[T]],
+        turns: AbstractAsyncContextManager[None] | None = None,
+    ) -> T:
         with named_failure(self._address):
-            async with asyncio.timeout(self._address.timeout_s):
+            # the time runs while a turn is waited for: where the server hangs, for all together
+            async with asyncio.timeout(self._address.timeout_s), turns or nullcontext():
                 try:
                     return await ask(self._collection or await self._find())
                 except NotFoundError:

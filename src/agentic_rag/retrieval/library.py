@@ -35,10 +35,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A version that went live and was not moved to, and why; the one before goes on serving."""
+    """A version that went live and was not moved to, and why; the one before goes on serving.
+
+    Attributes:
+        for_good: whether nothing but another write to `current` mends it.
+    """
 
     version: str
     reason: str
+    for_good: bool
 
 
 class Reading:
@@ -255,15 +260,12 @@ class Library:
                 return
             if await self._move(pointer.name):
                 self._followed, self._again_at, self.refusal = pointer, math.inf, None
-        except IndexRefused as error:
-            self._refuse(pointer, error)
-            self._again_at = math.inf
         except Exception as error:  # noqa: BLE001  # nobody awaits this task to hear of it
             self._refuse(pointer, error)
-            self._again_at = time.monotonic() + _AGAIN * self.watch_s
 
     def _refuse(self, pointer: Pointer, error: Exception) -> None:
-        refusal = Refusal(version=pointer.name, reason=_told(error))
+        for_good = isinstance(error, IndexRefused)
+        refusal = Refusal(version=pointer.name, reason=_told(error), for_good=for_good)
         if refusal != self.refusal:
             logger.warning(
                 "not moving to index version %s; %s goes on serving: %s",
@@ -273,6 +275,7 @@ class Library:
                 exc_info=_trace(error),
             )
         self._followed, self.refusal = pointer, refusal
+        self._again_at = math.inf if for_good else time.monotonic() + _AGAIN * self.watch_s
 
     async def _move(self, name: str) -> bool:
         """Make a version the one that is lent out; False where it has to wait."""
@@ -312,7 +315,9 @@ class Library:
 
 def _told(error: Exception) -> str:
     """Return what went wrong, for people; what we did not foresee is named by its kind."""
-    return str(error) if isinstance(error, AgenticRagError | OSError) else type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) if isinstance(error, AgenticRagError) else type(error).__name__
 
 
 def _trace(error: Exception) -> BaseException | None:

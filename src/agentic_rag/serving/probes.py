@@ -1,6 +1,5 @@
 """The doors for Kubernetes and for a first look: alive, ready, health and search."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -11,6 +10,7 @@ from agentic_rag import __version__
 from agentic_rag.bootstrap import House
 from agentic_rag.domain import Scope
 from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.retrieval.library import Refusal
 from agentic_rag.serving.wire import write_hit
 
 Globs = Annotated[
@@ -28,6 +28,12 @@ class SearchBody(BaseModel):
     k: Annotated[int, Field(ge=1, le=100)] = 4
     documents: Globs = ()
     sections: Globs = ()
+
+
+def _write_refusal(refusal: Refusal) -> dict[str, str]:
+    """Say what only the operator can mend; what may pass can name a host, and stays in the log."""
+    reason = refusal.reason if refusal.for_good else "it cannot be opened now; see the log"
+    return {"version": refusal.version, "reason": reason}
 
 
 def router(house: House) -> APIRouter:
@@ -52,7 +58,7 @@ def router(house: House) -> APIRouter:
             "status": "ok" if is_ready and not refusal else "degraded",
             "index": is_ready,
             "index_version": library.version,
-            "refused": asdict(refusal) if refusal else None,
+            "refused": refusal and _write_refusal(refusal),
             "version": __version__,
         }
 
