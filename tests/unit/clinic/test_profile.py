@@ -32,11 +32,12 @@ def test_another_clinic_is_another_folder(pack):
 
 
 def test_what_a_pack_need_not_have_may_be_left_out(pack):
-    pack.edit(synonyms=None, noisy_sources=None, precedence=None)
+    pack.edit(synonyms=None, elsewhere=None, noisy_sources=None, precedence=None)
 
     profile = read_clinic(pack.folder).profile
 
     assert (profile.synonyms, profile.noisy_sources, profile.precedence) == ({}, (), ())
+    assert profile.elsewhere == ()
     assert (profile.hours, profile.tone, profile.disclaimer, profile.triage) == (None,) * 3 + ((),)
 
 
@@ -70,6 +71,8 @@ def test_a_clinic_that_was_read_cannot_change(pack):
         ("synonyms", {"RCT": "root canal"}),
         ("noisy_sources", "gossip.jsonl"),
         ("precedence", {"first": "faq.md"}),
+        ("elsewhere", "home visits"),
+        ("elsewhere", [""]),
         ("triage", [{"category": "legs", "reason": "numb"}]),
         ("triage", [{"category": "legs", "reason": "numb", "patterns": []}]),
         ("hours", 9),
