@@ -4,8 +4,8 @@ import asyncio
 import gc
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from agentic_rag.agent.llm import get_llm, rungs
 from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
-from agentic_rag.errors import BadPack
+from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
@@ -37,20 +37,42 @@ from agentic_rag.retrieval.ray_engine import RayEngine
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
-from agentic_rag.settings import Settings
+from agentic_rag.settings import EngineName, Settings
 
 logger = logging.getLogger(__name__)
 
 
-class EngineName(StrEnum):
-    """The engines that ingest can run with."""
-
-    LOCAL = "local"
-    RAY = "ray"
-
-
 _STEPS_PER_ATTEMPT = 3  # plan, retrieve, grade
 _OTHER_STEPS = 6  # triage, compose, generate, cite, and one to spare at each end
+
+
+class Warmth:
+    """Readies an index that has just been opened, and warms it while questions are answered."""
+
+    def __init__(self, judge: RelevanceJudge) -> None:
+        self._judge = judge
+        self._warming: asyncio.Task[None] | None = None
+
+    async def settle(self, passages: Sequence[Passage]) -> None:
+        """Take all that stands out of the collector's sight, and begin to warm.
+
+        A full collection over a loaded index stops the event loop for half a second. An index that
+        is left later is freed all the same, by its count of references: nothing in it is a cycle.
+        """
+        await self.close()
+        gc.collect()
+        gc.freeze()
+        self._warming = asyncio.create_task(self._warm(passages))
+
+    async def close(self) -> None:
+        """Leave off warming."""
+        if self._warming:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+
+    async def _warm(self, passages: Sequence[Passage]) -> None:
+        with suppress(RetrievalUnavailable):  # whoever asks will be told
+            await self._judge.warm(passages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +85,7 @@ class House:
     deps: Deps
     library: Library
     models: tuple[ModelRung, ...]
+    warmth: Warmth
 
     def drift(self) -> Drift | None:
         """Tell how far the live index is from the pack's documents; None where it cannot be told.
@@ -87,6 +110,7 @@ class House:
 
     async def close(self) -> None:
         """Close what is open."""
+        await self.warmth.close()
         await self.library.close()
         for model in self.models:
             await model.close()
@@ -101,12 +125,13 @@ def build_house(settings: Settings) -> House:
     clinic = read_clinic(settings.clinic_pack)
     shop = build_workshop(settings)
     judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
+    warmth = Warmth(judge)
     library = Library(
         shop,
         taste=_taste(clinic),
         rephrase=lambda text: in_their_words(text, clinic.profile.synonyms),
         make=lambda: ingest(clinic.documents, shop, order=Order(prove=_prove_with(clinic, shop))),
-        on_open=lambda passages: _settle(judge, passages),
+        on_open=warmth.settle,
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
     models = tuple(
@@ -131,18 +156,8 @@ def build_house(settings: Settings) -> House:
         deps=deps,
         library=library,
         models=models,
+        warmth=warmth,
     )
-
-
-async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
-    """Warm what the first questions need, then take all that stands out of the collector's sight.
-
-    A full collection over a loaded index stops the event loop for half a second. An index that is
-    left later is freed all the same, by its count of references: nothing in it is a cycle.
-    """
-    await judge.warm(passages)
-    gc.collect()
-    gc.freeze()
 
 
 def build_workshop(settings: Settings) -> Workshop:

@@ -22,13 +22,13 @@ _LISTS = {"ul", "ol", "menu"}
 _BLOCKS = frozenset(
     """
     address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
-    figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav
-    ol p pre search section summary table tbody td tfoot th thead tr ul
+    figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li main menu
+    nav ol p pre search section summary table tbody td tfoot th thead tr ul
     """.split()  # noqa: SIM905  # a list of words reads best as words
 )
 _UNREAD = frozenset(
     """
-    applet area audio base button canvas datalist embed frame frameset head iframe input link map
+    applet area audio base button canvas datalist embed frame frameset iframe input link map
     meta noembed noframes noscript object optgroup option param progress rp rt script select source
     style svg template textarea title track video
     nav aside footer search
@@ -138,7 +138,7 @@ def _walk(root: "Element", enter: "Callable[[Element], bool]") -> "Iterator[tupl
 
 
 def _is_unread(element: "Element") -> bool:
-    if element.tag in {"html", "body"}:  # scripts hide a page until it is loaded
+    if element.tag in {"html", "head", "body"}:  # scripts hide a page until it is loaded
         return False
     if element.tag in _UNREAD or not element.attrib:
         return element.tag in _UNREAD or element.tag == "dialog"

@@ -46,15 +46,18 @@ def read_file(
     if not isinstance(loaded, Document):
         nothing = Entry.nothing(before.doc_id)
         return replace(nothing, digest=digest, skipped={before.doc_id: loaded.reason}), {}
-    digests = [_digest(loaded, section) for section in loaded.sections]
+    digests = [_digest(loaded, each) for each in loaded.sections]
     known = _cuts_before(before)
-    fresh = {d: s for d, s in zip(digests, loaded.sections, strict=True) if d not in known}
+    fresh: dict[str, Section] = {}
+    for own, section in zip(digests, loaded.sections, strict=True):
+        if own not in known:
+            fresh.setdefault(own, section)  # of the same ones the first, so that they ascend
     cuts, texts = _cut(loaded, fresh, tokens)
     cuts.update(known)
     placed = [
-        (Mark(digest, section.start), cuts[digest])
-        for digest, section in zip(digests, loaded.sections, strict=True)
-        if digest in cuts
+        (Mark(own, section.start), cuts[own])
+        for own, section in zip(digests, loaded.sections, strict=True)
+        if own in cuts
     ]
     entry = Entry(
         doc_id=loaded.doc_id,

@@ -136,6 +136,18 @@ def test_a_page_that_is_hidden_until_it_is_loaded_is_read():
     assert text_of("<html hidden><body style='visibility: hidden'><p>Rest.") == "Rest."
 
 
+@pytest.mark.parametrize(
+    "tag", ["main", "section", "article", "nav></nav><div", "x-page", "figure"]
+)
+def test_a_page_need_not_say_where_its_body_begins(tag):
+    page = f"<!doctype html><meta charset=utf-8><title>T</title><{tag}><h2>Fees</h2><p>INR 5."
+
+    content = read_html(page.encode())
+
+    assert content.text == "## Fees\n\nINR 5."
+    assert content.sections[0].heading == "T > Fees"
+
+
 def test_what_stands_behind_the_end_of_a_page_is_read():
     assert text_of("<html><body><p>One.</body></html><p>Two.") == "One.\n\nTwo."
 
