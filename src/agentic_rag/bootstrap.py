@@ -124,7 +124,8 @@ def build_house(settings: Settings) -> House:
     """
     clinic = read_clinic(settings.clinic_pack)
     shop = build_workshop(settings)
-    judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
+    told = clinic.profile
+    judge = RelevanceJudge(shop.embedder, told.synonyms, told.elsewhere)
     warmth = Warmth(judge)
     library = Library(
         shop,

@@ -120,6 +120,7 @@ def runs(
         "index prune": Order(arguments=["index", "prune", "--keep", "0", "--json"], settings=well),
         "ingest nowhere": Order(arguments=["ingest", str(folder / "nowhere")], settings=well),
         "evaluate json": Order(arguments=["evaluate", "--json"], settings=well),
+        "evaluate retrieval": Order(arguments=["evaluate", "--retrieval", "--json"], settings=well),
         "doctor": Order(
             arguments=["doctor", "--json"],
             settings=well
@@ -212,7 +213,7 @@ def test_a_conversation_understands_a_follow_up_and_ends_at_an_empty_line(runs: 
     assert ran.code == 0, ran.err
     assert "6,000" in first
     assert "9,500" in first
-    assert "Source: treatments.json#TX-RCT-01" in first
+    assert "treatments.json#TX-RCT-01" in first
     assert FRONT_DESK in rest  # dogs are not treated here
     assert EMERGENCY_PHONE not in ran.out  # what comes behind the empty line is not asked
 
@@ -238,7 +239,8 @@ def test_the_second_ingest_has_nothing_to_do(runs: Runs, first_ingest: tuple[Pat
     told, report = runs["ingest again"], runs["ingest again json"].json
 
     assert told.out.startswith("Nothing to do")
-    assert report == first_ingest[1] | {"changed": False, "embedded": 0}
+    seconds = report["seconds"]
+    assert report == first_ingest[1] | {"changed": False, "embedded": 0, "seconds": seconds}
 
 
 def test_the_versions_of_the_index_are_listed(
@@ -301,6 +303,17 @@ def test_the_golden_questions_are_all_answered_right(runs: Runs):
     assert ran.json["wrong"] == []
     assert ran.json["right"] == ran.json["cases"] > 10
     assert ran.code == 0
+
+
+def test_what_the_library_finds_and_grade_declines_is_counted(runs: Runs):
+    ran = runs["evaluate retrieval"]
+
+    assert ran.json["cases"] == 140
+    assert ran.code == (0 if ran.json["passed"] else 1)
+    # a floor under what was reached; what is wanted is in the report itself
+    assert ran.json["both"]["found"] >= 0.75
+    assert ran.json["both"]["absent_declined"] >= 0.90
+    assert ran.json["both"]["answerable_declined"] <= 0.10
 
 
 def found(ran: Ran, what: str) -> dict[str, str]:

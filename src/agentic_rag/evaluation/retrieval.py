@@ -17,7 +17,7 @@ FIRST = 3
 """How many passages are looked at for the right one."""
 
 FOUND, DECLINED, WRONGLY_DECLINED = 0.97, 0.90, 0.03
-"""Wanted: labels found among the first; absent topics declined; answerable ones declined."""
+"""What is wanted: labels found, absent topics declined, answerable questions declined."""
 
 Kind = Literal["plain", "paraphrased", "absent"]
 
