@@ -176,3 +176,8 @@ def get_settings() -> Settings:
 def child_environment(**overrides: str) -> dict[str, str]:
     """Return this process's environment with some variables set, for a process that we start."""
     return {**os.environ, **overrides}
+
+
+def ray_address() -> str:
+    """Return RAY_ADDRESS, which Ray reads for itself; empty where it is not set."""
+    return os.environ.get("RAY_ADDRESS", "")

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from tests.fakes import WordEmbedder
 from tests.integration.ray_driver import DOCUMENT_OF_THE_HOUR
-from tests.integration.servers import environment
+from tests.integration.servers import HOST, environment, free_port
 
 from agentic_rag.retrieval.embedder import Vectors
 from agentic_rag.retrieval.index import IndexShelf
@@ -290,6 +290,16 @@ def test_without_ray_the_command_names_the_extra(tmp_path):
     (said,) = done.stderr.strip().splitlines()
     assert said.startswith("error: ")
     assert "pip install 'agentic-rag[ray]'" in said
+
+
+@needs_ray
+def test_a_cluster_that_is_away_is_told_in_one_line(tmp_path):
+    address = f"{HOST}:{free_port()}"
+
+    done = run_ingest(tmp_path, "--engine", "ray", "--json", RAY_ADDRESS=address)
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"error": f"RAY_ADDRESS {address}: no Ray answers there"}
 
 
 @needs_ray

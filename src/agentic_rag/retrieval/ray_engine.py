@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -16,9 +17,11 @@ from agentic_rag.retrieval.engine import Block, Job, Progress, recall
 from agentic_rag.retrieval.index import Entry
 from agentic_rag.retrieval.reading import read_file
 from agentic_rag.retrieval.survey import digest_of
+from agentic_rag.settings import ray_address
 
 _TASKS_PER_CPU = 4  # portions of files: a big one keeps one process busy, the others share the rest
 _BATCH = 512  # texts; a multiple of what the embedder takes at a time, as if all were computed here
+_KNOCK_S = 5.0
 
 Reading = tuple[Entry, Mapping[str, str]]
 
@@ -223,13 +226,22 @@ def _timeout_of(ray: Any) -> type[Exception]:  # noqa: ANN401  # see `_import_ra
 
 
 def _start(ray: Any) -> None:  # noqa: ANN401  # see `_import_ray`
+    _knock(ray_address())
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
-        raise RetrievalUnavailable(
-            "Ray does not answer at RAY_ADDRESS, or does not start here where that is not set:"
-            f" {error}"
-        ) from error
+        raise RetrievalUnavailable(f"Ray cannot be used: {error}") from error
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody listens there: Ray itself would try for a quarter of an hour."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdigit():  # "auto", say
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise RetrievalUnavailable(f"RAY_ADDRESS {address}: no Ray answers there") from error
 
 
 def _hush(ray: Any) -> None:  # noqa: ANN401  # see `_import_ray`
