@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import inspect
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,14 +13,7 @@ import yaml
 from pytest_socket import socket_allow_hosts
 
 from agentic_rag.bootstrap import House, build_house, ingest_folder
-from agentic_rag.retrieval import (
-    export,
-    exporting,
-    onnx_backend,
-    tokens,
-    torch_backend,
-    weights,
-)
+from agentic_rag.retrieval import export, exporting, onnx_backend, torch_backend
 from agentic_rag.settings import Settings, read_settings
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -116,9 +111,12 @@ def exported(pytestconfig: pytest.Config, clinic_settings: Settings) -> Path:
     Half a minute to make, so it is kept from one run to the next, as long as the code that makes
     it stays the same.
     """
-    rooms = (exporting, export, onnx_backend, torch_backend, tokens, weights)
-    code = b"".join(Path(str(room.__file__)).read_bytes() for room in rooms)
-    folder = pytestconfig.cache.mkdir("embedder") / hashlib.blake2b(code, digest_size=8).hexdigest()
+    makers = (exporting, export, torch_backend, onnx_backend.quantise)
+    code = "".join(inspect.getsource(maker) for maker in makers).encode()
+    kept = pytestconfig.cache.mkdir("embedder")
+    folder = kept / hashlib.blake2b(code, digest_size=8).hexdigest()
+    for other in set(kept.iterdir()) - {folder}:
+        shutil.rmtree(other, ignore_errors=True)
     exporting.export_embedder(clinic_settings.embedding_model, folder, lambda _step: None)
     return folder
 

@@ -1,8 +1,12 @@
 """Settings to Deps: the only place that picks concrete parts."""
 
+import asyncio
 import gc
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
@@ -10,7 +14,7 @@ from agentic_rag.agent.llm import get_llm, rungs
 from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
-from agentic_rag.errors import BadPack
+from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
@@ -22,19 +26,53 @@ from agentic_rag.retrieval.embedder import Embedder
 from agentic_rag.retrieval.engine import Progress
 from agentic_rag.retrieval.exporting import ExportReport, Say
 from agentic_rag.retrieval.exporting import export_embedder as export_model
+from agentic_rag.retrieval.freshness import Drift, drift
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingest import IngestReport, ingest
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.loaders import load
 from agentic_rag.retrieval.proof import Known, ask_known
+from agentic_rag.retrieval.ray_engine import RayEngine
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
-from agentic_rag.settings import Settings
+from agentic_rag.settings import EngineName, Settings
+
+logger = logging.getLogger(__name__)
+
 
 _STEPS_PER_ATTEMPT = 3  # plan, retrieve, grade
 _OTHER_STEPS = 6  # triage, compose, generate, cite, and one to spare at each end
+
+
+class Warmth:
+    """Readies an index that has just been opened, and warms it while questions are answered."""
+
+    def __init__(self, judge: RelevanceJudge) -> None:
+        self._judge = judge
+        self._warming: asyncio.Task[None] | None = None
+
+    async def settle(self, passages: Sequence[Passage]) -> None:
+        """Take all that stands out of the collector's sight, and begin to warm.
+
+        A full collection over a loaded index stops the event loop for half a second. An index that
+        is left later is freed all the same, by its count of references: nothing in it is a cycle.
+        """
+        await self.close()
+        gc.collect()
+        gc.freeze()
+        self._warming = asyncio.create_task(self._warm(passages))
+
+    async def close(self) -> None:
+        """Leave off warming."""
+        if self._warming:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+
+    async def _warm(self, passages: Sequence[Passage]) -> None:
+        with suppress(RetrievalUnavailable):  # whoever asks will be told
+            await self._judge.warm(passages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +81,36 @@ class House:
 
     settings: Settings
     clinic: Clinic
+    shelf: IndexShelf
     deps: Deps
     library: Library
     models: tuple[ModelRung, ...]
+    warmth: Warmth
+
+    def drift(self) -> Drift | None:
+        """Tell how far the live index is from the pack's documents; None where it cannot be told.
+
+        An index that is found is served as it is, whatever became of the pack since.
+        """
+        try:
+            live = self.shelf.current()
+            return drift(self.clinic.documents, live) if live else None
+        except (OSError, ValueError):
+            return None
+
+    async def tell_drift(self) -> None:
+        """Log one line where the live index does not hold the pack's documents as they are now."""
+        if found := await asyncio.to_thread(self.drift):
+            logger.warning(
+                "the index does not hold the documents of %s as they are now: %s;"
+                " `agentic-rag ingest` makes it",
+                self.clinic.folder,
+                found,
+            )
 
     async def close(self) -> None:
         """Close what is open."""
+        await self.warmth.close()
         await self.library.close()
         for model in self.models:
             await model.close()
@@ -62,13 +124,15 @@ def build_house(settings: Settings) -> House:
     """
     clinic = read_clinic(settings.clinic_pack)
     shop = build_workshop(settings)
-    judge = RelevanceJudge(shop.embedder, clinic.profile.synonyms)
+    told = clinic.profile
+    judge = RelevanceJudge(shop.embedder, told.synonyms, told.elsewhere)
+    warmth = Warmth(judge)
     library = Library(
         shop,
         taste=_taste(clinic),
         rephrase=lambda text: in_their_words(text, clinic.profile.synonyms),
         make=lambda: ingest(clinic.documents, shop, order=Order(prove=_prove_with(clinic, shop))),
-        on_open=lambda passages: _settle(judge, passages),
+        on_open=warmth.settle,
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
     models = tuple(
@@ -86,18 +150,15 @@ def build_house(settings: Settings) -> House:
         quoter=quoter,
         limits=build_limits(settings),
     )
-    return House(settings=settings, clinic=clinic, deps=deps, library=library, models=models)
-
-
-async def _settle(judge: RelevanceJudge, passages: Sequence[Passage]) -> None:
-    """Warm what the first questions need, then take all that stands out of the collector's sight.
-
-    A full collection over a loaded index stops the event loop for half a second. An index that is
-    left later is freed all the same, by its count of references: nothing in it is a cycle.
-    """
-    await judge.warm(passages)
-    gc.collect()
-    gc.freeze()
+    return House(
+        settings=settings,
+        clinic=clinic,
+        shelf=shop.shelf,
+        deps=deps,
+        library=library,
+        models=models,
+        warmth=warmth,
+    )
 
 
 def build_workshop(settings: Settings) -> Workshop:
@@ -131,14 +192,29 @@ def _server_address(settings: Settings) -> ServerAddress:
 
 def build_embedder(settings: Settings) -> Embedder:
     """Pick the embedder; what it computes with is picked at first use."""
-    recipe = Recipe(
+    return Embedder(partial(pick_backend, _recipe(settings)))
+
+
+def _recipe(settings: Settings) -> Recipe:
+    return Recipe(
         model=settings.embedding_model,
         folder=_export_folder(settings),
         backend=settings.embedding_backend,
         precision=settings.embedding_precision,
         threads=settings.embedding_threads,
     )
-    return Embedder(lambda: pick_backend(recipe))
+
+
+def _ray_engine(settings: Settings) -> RayEngine:
+    """Pick the Ray engine; of the settings, its workers get what the embedder is made of."""
+    here, model = _recipe(settings), Path(settings.embedding_model)
+    recipe = replace(
+        here,
+        model=str(model.absolute()) if model.is_dir() else here.model,
+        folder=here.folder.absolute(),
+        threads=1,  # a worker has one CPU, and there is one for each
+    )
+    return RayEngine(partial(Embedder, partial(pick_backend, recipe)))
 
 
 def export_embedder(settings: Settings, say: Say) -> tuple[ExportReport, bool]:
@@ -171,16 +247,24 @@ def build_limits(settings: Settings) -> Limits:
 
 
 def ingest_folder(
-    settings: Settings, folder: Path | None, progress: Progress | None, *, strict: bool = False
+    settings: Settings,
+    folder: Path | None,
+    progress: Progress | None,
+    *,
+    strict: bool = False,
+    engine: EngineName = EngineName.LOCAL,
 ) -> IngestReport:
     """Index `folder`, or the documents of the pack.
 
     Raises:
         BadPack: the folder or the pack cannot be used.
+        EngineMissing: the engine is not installed.
         FilesSkipped: something cannot be read, and `strict` wants all or nothing.
         RetrievalUnavailable: the embedder or the Chroma server is away.
     """
     clinic, shop = read_clinic(settings.clinic_pack), build_workshop(settings)
+    if engine is EngineName.RAY:
+        shop = replace(shop, engine=_ray_engine(settings))
     is_packs_own = folder is None or folder.resolve() == clinic.documents.resolve()
     prove = _prove_with(clinic, shop) if is_packs_own else None
     return ingest(folder or clinic.documents, shop, progress, Order(strict=strict, prove=prove))

@@ -1,11 +1,13 @@
 """The command line."""
 
 import asyncio
+import gc
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import orjson
 import typer
@@ -14,15 +16,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from agentic_rag import doctor as checks
-from agentic_rag.agent.ask import ask as ask_agent
-from agentic_rag.bootstrap import (
-    House,
-    build_house,
-    build_workshop,
-    export_embedder,
-    ingest_folder,
-)
 from agentic_rag.domain import Answer, Degraded, Outcome, Question, Turn
 from agentic_rag.errors import (
     AgenticRagError,
@@ -31,13 +24,13 @@ from agentic_rag.errors import (
     Misconfigured,
     RetrievalUnavailable,
 )
-from agentic_rag.evaluation.golden import evaluate as evaluate_cases
-from agentic_rag.retrieval.index import Standing
-from agentic_rag.retrieval.ingest import prune as prune_shelf
-from agentic_rag.retrieval.rollback import use as use_version
-from agentic_rag.serving.wire import read_question, write_answer, write_hit
-from agentic_rag.settings import Settings, read_settings
+from agentic_rag.settings import EngineName, Settings, read_settings
 from agentic_rag.telemetry import set_up_logging
+
+# Each command imports what it needs itself: `--help` takes a moment, and not seconds.
+if TYPE_CHECKING:
+    from agentic_rag.bootstrap import House
+    from agentic_rag.retrieval.index import Standing
 
 app = typer.Typer(
     name="agentic-rag",
@@ -61,7 +54,8 @@ K = Annotated[int | None, typer.Option("--k", min=1, max=100, help="Passages to 
 )
 def serve(context: typer.Context) -> None:
     """Serve until SIGTERM."""
-    from agentic_rag.serving.kserve_runtime import serve as serve_kserve
+    with _without_collector():
+        from agentic_rag.serving.kserve_runtime import serve as serve_kserve
 
     serve_kserve(_settings(), context.args)
 
@@ -78,7 +72,10 @@ def ask(
     """Ask the clinic's documents."""
     settings = _settings()
 
-    async def once(house: House) -> None:
+    async def once(house: "House") -> None:
+        from agentic_rag.agent.ask import ask as ask_agent
+        from agentic_rag.serving.wire import read_question
+
         body = {"question": question, "k": k, "debug": debug}
         read = read_question(body, where="", settings=settings)
         answer = await ask_agent(read, deps=house.deps)
@@ -90,7 +87,9 @@ def ask(
     _in_house(settings, once if question is not None else _converse, must=False)
 
 
-async def _converse(house: House) -> None:
+async def _converse(house: "House") -> None:
+    from agentic_rag.agent.ask import ask as ask_agent
+
     out.print(f"[bold]{escape(house.clinic.profile.name)}[/bold]: ask; an empty line ends it.")
     history: list[Turn] = []
     while said := (await asyncio.to_thread(_prompt)):
@@ -115,7 +114,9 @@ def search(
 ) -> None:
     """Show the passages that a search finds."""
 
-    async def run(house: House) -> None:
+    async def run(house: "House") -> None:
+        from agentic_rag.serving.wire import write_hit
+
         passages = await house.library.search([query], k=k)
         if as_json:
             _print_json({"hits": [write_hit(passage) for passage in passages]})
@@ -133,13 +134,18 @@ def ingest(
     strict: Annotated[
         bool, typer.Option("--strict", help="Change nothing where a file would be left out.")
     ] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="What reads and embeds: this process, or Ray's.")
+    ] = EngineName.LOCAL,
     as_json: Json = False,
 ) -> None:
     """Make the index hold exactly the documents of a folder."""
+    from agentic_rag.bootstrap import ingest_folder
+
     settings = _settings()
     try:
         with _Bars(err) as bars:
-            report = ingest_folder(settings, folder, bars, strict=strict)
+            report = ingest_folder(settings, folder, bars, strict=strict, engine=engine)
     except AgenticRagError as error:
         if as_json:
             _print_json({"error": str(error)} | _details(error))
@@ -168,6 +174,8 @@ def _details(error: AgenticRagError) -> dict[str, Any]:
 @index_app.command("list")
 def list_versions(as_json: Json = False) -> None:
     """Show the index versions, newest first, and which one is live."""
+    from agentic_rag.bootstrap import build_workshop
+
     standing = _or_exit(lambda: build_workshop(_settings()).shelf.inventory())
     if as_json:
         _print_json({"versions": [asdict(each) for each in standing]})
@@ -178,7 +186,7 @@ def list_versions(as_json: Json = False) -> None:
     out.print(table if standing else "No index yet: `agentic-rag ingest` makes one.")
 
 
-def _cells(each: Standing) -> tuple[str, ...]:
+def _cells(each: "Standing") -> tuple[str, ...]:
     counts = (str(each.documents), str(each.passages), f"{each.size_bytes / 1e6:.1f}")
     mark = "live" if each.live else ""
     return (mark, each.name, each.created[:19], *counts, each.embedder)
@@ -190,6 +198,9 @@ def use(
     as_json: Json = False,
 ) -> None:
     """Make a version the live one; running servers move over to it."""
+    from agentic_rag.bootstrap import build_workshop
+    from agentic_rag.retrieval.rollback import use as use_version
+
     name = _or_exit(lambda: use_version(version, build_workshop(_settings())))
     if as_json:
         _print_json({"version": name})
@@ -205,6 +216,9 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Remove old versions, but none that is live or open."""
+    from agentic_rag.bootstrap import build_workshop
+    from agentic_rag.retrieval.ingest import prune as prune_shelf
+
     shop = build_workshop(_settings())
     removed = _or_exit(lambda: prune_shelf(shop, shop.keep if keep is None else keep))
     if as_json:
@@ -216,6 +230,8 @@ def prune(
 @app.command("export-embedder")
 def export(as_json: Json = False) -> None:
     """Write the embedder as ONNX graphs, so that the server starts without torch."""
+    from agentic_rag.bootstrap import export_embedder
+
     settings = _settings()
     with err.status("reading the weights") as status:
         report, stale = _or_exit(lambda: export_embedder(settings, status.update))
@@ -240,6 +256,8 @@ def export(as_json: Json = False) -> None:
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is configured, what answers, and what to do about what does not."""
+    from agentic_rag import doctor as checks
+
     findings = asyncio.run(checks.examine(_settings()))
     if as_json:
         _print_json({"ok": checks.fit(findings), "checks": [f.as_json() for f in findings]})
@@ -259,11 +277,20 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
-def evaluate(as_json: Json = False) -> None:
+def evaluate(
+    retrieval: Annotated[
+        bool, typer.Option("--retrieval", help="Count right sections found, and absent topics.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Ask the shipped clinic's golden questions and count what is right."""
 
-    async def run(house: House) -> None:
-        report = await evaluate_cases(house.deps)
+    async def run(house: "House") -> None:
+        from agentic_rag.evaluation.golden import evaluate as evaluate_answers
+        from agentic_rag.evaluation.retrieval import evaluate as evaluate_retrieval
+
+        measure = evaluate_retrieval if retrieval else evaluate_answers
+        report = await measure(house.deps)
         if as_json:
             _print_json(report.as_json())
         else:
@@ -291,7 +318,7 @@ def _settings() -> Settings:
     return settings
 
 
-async def _open(house: House, *, must: bool) -> None:
+async def _open(house: "House", *, must: bool) -> None:
     try:
         await house.library.open()
     except RetrievalUnavailable as error:
@@ -302,9 +329,11 @@ async def _open(house: House, *, must: bool) -> None:
 
 
 def _in_house(
-    settings: Settings, run: Callable[[House], Coroutine[Any, Any, None]], *, must: bool = True
+    settings: Settings, run: "Callable[[House], Coroutine[Any, Any, None]]", *, must: bool = True
 ) -> None:
     """Open the house, run something in it, close it; `must` it have its index for that?"""
+    with _without_collector():
+        from agentic_rag.bootstrap import build_house
 
     async def opened() -> None:
         house = build_house(settings)
@@ -316,6 +345,17 @@ def _in_house(
             await house.close()
 
     _or_exit(lambda: asyncio.run(opened()))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Import without the garbage collector: it is a quarter of the time, and finds nothing."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _or_exit(work: Callable[[], T]) -> T:
@@ -336,6 +376,8 @@ def _print_json(value: object) -> None:
 
 def _show(answer: Answer, *, as_json: bool) -> None:
     if as_json:
+        from agentic_rag.serving.wire import write_answer
+
         _print_json(write_answer(answer))
         return
     style = {Outcome.EMERGENCY: "bold red", Outcome.DECLINED: "yellow"}.get(answer.outcome, "")

@@ -1,5 +1,6 @@
 """Doctor: says what is configured, what answers, and what to do about what does not."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,7 @@ from agentic_rag.agent.ask import ask
 from agentic_rag.agent.llm import Rung, rungs
 from agentic_rag.bootstrap import House, build_house
 from agentic_rag.domain import Outcome, Question
-from agentic_rag.errors import AgenticRagError, Misconfigured
+from agentic_rag.errors import AgenticRagError, IndexRefused, Misconfigured
 from agentic_rag.settings import Settings
 
 State = Literal["ok", "warning", "fault"]
@@ -53,6 +54,7 @@ async def examine(settings: Settings) -> list[Finding]:
         await _look_at_library(house),
     ]
     if findings[-1].state == "ok":
+        findings.append(await _look_at_documents(house))
         findings.append(await _look_at_answer(house))
     await house.close()
     return (
@@ -63,6 +65,8 @@ async def examine(settings: Settings) -> list[Finding]:
 async def _look_at_library(house: House) -> Finding:
     try:
         await house.library.open()
+    except IndexRefused as error:
+        return Finding("fault", "index", str(error), "run `agentic-rag ingest`")
     except AgenticRagError as error:
         data = "make DATA_DIR a folder that can be written"
         chroma = "start the Chroma server, or see the message"
@@ -72,7 +76,15 @@ async def _look_at_library(house: House) -> Finding:
         remedy = "make DATA_DIR a folder that can be written"
         return Finding("fault", "index", f"{house.settings.data_dir}: {error.strerror}", remedy)
     where = house.settings.chroma_host or f"{house.settings.data_dir}"
-    return Finding("ok", "index", f"open, Chroma at {where}")
+    return Finding("ok", "index", f"version {house.library.version} is open, Chroma at {where}")
+
+
+async def _look_at_documents(house: House) -> Finding:
+    found = await asyncio.to_thread(house.drift)
+    if not found:
+        return Finding("ok", "documents", "the index holds those of the pack as they are")
+    told = f"the index does not hold {house.clinic.documents} as it is now: {found}"
+    return Finding("warning", "documents", told, "run `agentic-rag ingest`")
 
 
 async def _look_at_answer(house: House) -> Finding:

@@ -6,6 +6,7 @@ AgenticRagError
 │   ├── BadSettings          an environment variable is wrong
 │   ├── BadPack              a file of the clinic pack is wrong
 │   ├── FilesSkipped         files cannot be indexed, and none was to be left out
+│   ├── EngineMissing        ingest was to run with an engine that is not installed
 │   ├── BadExport            the embedder cannot be exported
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
@@ -59,6 +60,10 @@ class FilesSkipped(Misconfigured):
         told = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         super().__init__(f"not indexed, for files would have been left out: {told}")
         self.skipped = skipped
+
+
+class EngineMissing(Misconfigured):
+    """Ingest was to run with an engine that is not installed; the message names the extra."""
 
 
 class BadExport(Misconfigured):

@@ -2,6 +2,7 @@
 
 import os
 import re
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +17,13 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 
 LlmRung = Literal["openai", "ollama"]
+
+
+class EngineName(StrEnum):
+    """The engines that ingest can run with."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 class Settings(BaseSettings):

@@ -77,3 +77,33 @@ async def test_two_houses_with_one_data_dir_both_answer(settings, pack):
 
     assert answers[0].text == answers[1].text
     assert answers[0].outcome is Outcome.ANSWERED
+
+
+async def test_a_server_tells_in_one_line_that_its_index_is_behind_the_pack(settings, pack, caplog):
+    chosen = settings(clinic_pack=pack.folder)
+    house = build_house(chosen)
+    await house.tell_drift()  # no index yet: it will be made from the pack
+    ingest_folder(chosen, None, None)
+    await house.tell_drift()
+    told_nothing = list(caplog.messages)
+
+    pack.write("faq.md", "# Questions\n\n## Is there parking?\n\nNot any more.\n")
+    await house.tell_drift()
+    await house.close()
+
+    told = [line for line in caplog.messages if "as they are now" in line]
+    assert not [line for line in told_nothing if "as they are now" in line]
+    assert len(told) == 1
+    assert "1 changed, 0 new, 0 gone" in told[0]
+    assert "agentic-rag ingest" in told[0]
+
+
+async def test_what_stands_in_data_dir_may_be_unreadable(settings, pack):
+    chosen = settings(clinic_pack=pack.folder)
+    name = ingest_folder(chosen, None, None).version
+    (chosen.data_dir / "index" / "versions" / name / "manifest.json").write_bytes(b"\xff")
+
+    house = build_house(chosen)
+    await house.close()
+
+    assert house.drift() is None

@@ -1,9 +1,17 @@
 """The doctor: what is set, what answers, and what to do."""
 
+import json
+
 import pytest
 from tests.fakes import ScriptedLlm
 
+from agentic_rag.bootstrap import ingest_folder
 from agentic_rag.doctor import Finding, examine, fit
+from agentic_rag.settings import Settings
+
+
+def live(settings: Settings) -> str:
+    return (settings.data_dir / "index" / "current").read_text("utf-8")
 
 
 def about(findings: list[Finding], what: str) -> Finding:
@@ -26,6 +34,52 @@ async def test_a_pack_that_is_wrong_is_a_fault_with_a_remedy(settings, pack):
     assert not fit(findings)
     assert "currency" in findings[0].found
     assert findings[0].remedy
+
+
+async def test_an_index_of_the_pack_as_it_is_is_well(settings, pack):
+    ingest_folder(settings(clinic_pack=pack.folder), None, None)
+
+    findings = await examine(settings(clinic_pack=pack.folder))
+
+    assert about(findings, "documents").state == "ok"
+    assert "version" in about(findings, "index").found
+
+
+async def test_documents_that_are_not_in_the_index_as_they_are_now_are_told(settings, pack):
+    chosen = settings(clinic_pack=pack.folder)
+    ingest_folder(chosen, None, None)
+    pack.write("faq.md", "# Questions\n\n## Is there parking?\n\nNot any more.\n")
+    pack.write("new.txt", "Something new.\n")
+    (pack.documents / "prices.jsonl").unlink()
+
+    findings = await examine(chosen)
+
+    finding = about(findings, "documents")
+    assert finding.state == "warning"
+    assert "1 changed, 1 new, 1 gone" in finding.found
+    assert "agentic-rag ingest" in finding.remedy
+    assert fit(findings)
+
+
+async def test_the_index_of_another_pack_is_told(settings, pack):
+    ingest_folder(settings(clinic_pack=pack.folder), None, None)
+
+    findings = await examine(settings())
+
+    assert about(findings, "documents").state == "warning"
+
+
+async def test_an_index_that_another_embedder_made_is_a_fault_with_a_remedy(settings, pack):
+    chosen = settings(clinic_pack=pack.folder)
+    ingest_folder(chosen, None, None)
+    manifest = chosen.data_dir / "index" / "versions" / live(chosen) / "manifest.json"
+    told = json.loads(manifest.read_text("utf-8")) | {"embedder": "another"}
+    manifest.write_text(json.dumps(told), "utf-8")
+
+    findings = await examine(chosen)
+
+    assert about(findings, "index").state == "fault"
+    assert "agentic-rag ingest" in about(findings, "index").remedy
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,9 @@ def test_importing_every_module_connects_to_nothing_and_reads_no_setting(tmp_pat
         ("agentic_rag.settings", {"langgraph", "langchain_core", "chromadb", "torch", "kserve"}),
         ("agentic_rag.agent.graph", {"torch", "sentence_transformers", "chromadb", "kserve"}),
         ("agentic_rag.bootstrap", {"torch", "sentence_transformers", "kserve", "fastapi"}),
+        ("agentic_rag.bootstrap", {"transformers", "onnxruntime", "langchain_openai", "openai"}),
+        ("agentic_rag.cli", {"langgraph", "chromadb", "numpy", "kserve", "httpx", "openai"}),
+        ("agentic_rag.serving.kserve_runtime", {"torch", "transformers", "openai", "docx", "ray"}),
     ],
 )
 def test_a_room_imports_no_more_than_it_needs(module, banned):

@@ -1,13 +1,16 @@
 """The one way to a chat model: rungs chosen by settings, finite times, no silent retries."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import httpx
-from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from agentic_rag.errors import LlmNotConfigured
 from agentic_rag.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from langchain_openai import ChatOpenAI
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def rungs(settings: Settings) -> list[Rung]:
     return [known[name] for name in dict.fromkeys(wanted) if name and usable[name]]
 
 
-def get_llm(settings: Settings | None = None, rung: Rung | None = None) -> ChatOpenAI:
+def get_llm(settings: Settings | None = None, rung: Rung | None = None) -> "ChatOpenAI":
     """Return the chat model of a rung, or of the first one.
 
     Raises:
@@ -58,6 +61,8 @@ def get_llm(settings: Settings | None = None, rung: Rung | None = None) -> ChatO
     rung = rung or next(iter(rungs(settings)), None)
     if rung is None:
         raise LlmNotConfigured("set LLM_BASE_URL, OPENAI_API_KEY or OLLAMA_BASE_URL")
+    from langchain_openai import ChatOpenAI  # a second to import: only who has a model pays
+
     timeout = httpx.Timeout(settings.llm_timeout_s, connect=settings.llm_connect_timeout_s)
     return ChatOpenAI(
         model=rung.model,

@@ -47,7 +47,11 @@ class RedFlag(_Strict):
 
 
 class Profile(_Strict):
-    """`clinic.yaml`."""
+    """`clinic.yaml`.
+
+    Attributes:
+        elsewhere: topics that patients ask for and the documents do not speak of.
+    """
 
     name: Line
     location: Line
@@ -58,6 +62,7 @@ class Profile(_Strict):
     emergency_source: Line
     hours: Line | None = None
     synonyms: dict[Line, tuple[Line, ...]] = Field(default_factory=dict)
+    elsewhere: tuple[Line, ...] = ()
     noisy_sources: tuple[Line, ...] = ()
     precedence: tuple[Line, ...] = ()
     triage: tuple[RedFlag, ...] = ()

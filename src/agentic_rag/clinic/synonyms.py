@@ -8,7 +8,8 @@ from functools import lru_cache
 def in_their_words(text: str, synonyms: Mapping[str, Sequence[str]]) -> str:
     """Put the documents' own word where the patient used another; longer phrases first.
 
-    An abbreviation is put in words instead, by its first synonym.
+    An abbreviation is put in words instead, by its first synonym. What already is the documents'
+    word stays, whole: "deep cleaning" is no kind of cleaning.
 
     >>> in_their_words("cost of a cap, and RCT?", {"crown": ["cap"], "RCT": ["root canal"]})
     'cost of a crown, and root canal?'
@@ -18,12 +19,14 @@ def in_their_words(text: str, synonyms: Mapping[str, Sequence[str]]) -> str:
         for term, others in synonyms.items()
         for form in ((term, *others[1:]) if term.isupper() else others)
     }
+    swaps |= {term.lower(): term for term in synonyms if not term.isupper()}
     if not swaps:
         return text
-    return _any_of(tuple(swaps)).sub(lambda found: swaps[found[0].lower()], text)
+    return _any_of(tuple(swaps)).sub(lambda found: swaps[found[1].lower()], text)
 
 
 @lru_cache(maxsize=8)  # one a clinic
 def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(phrases, key=len, reverse=True)
-    return re.compile(r"\b(?:" + "|".join(map(re.escape, longest_first)) + r")\b", re.IGNORECASE)
+    # of one drill, or of many
+    return re.compile(r"\b(" + "|".join(map(re.escape, longest_first)) + r")s?\b", re.IGNORECASE)

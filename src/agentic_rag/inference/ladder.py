@@ -4,14 +4,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
-
-import openai
-from langchain_core.messages import AIMessage
-from langchain_openai import ChatOpenAI
+from typing import TYPE_CHECKING, Protocol
 
 from agentic_rag.domain import Degraded, Draft, Passage, Usage
 from agentic_rag.errors import LlmUnavailable
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
+    from langchain_openai import ChatOpenAI
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Rung(Protocol):
 class ModelRung:
     """A chat model behind an OpenAI address."""
 
-    def __init__(self, name: str, model: str, chat: ChatOpenAI, *, timeout_s: float) -> None:
+    def __init__(self, name: str, model: str, chat: "ChatOpenAI", *, timeout_s: float) -> None:
         self._generator = f"{name}/{model}"
         self._chat = chat
         self._timeout_s = timeout_s
@@ -57,6 +57,8 @@ class ModelRung:
         Raises:
             LlmUnavailable: it did not answer, or not with text.
         """
+        from openai import OpenAIError  # a second to import: who has a model has paid it
+
         wishes = {"max_tokens": brief.max_tokens, "temperature": brief.temperature}
         chat = self._chat.bind(**{k: v for k, v in wishes.items() if v is not None})
         try:
@@ -64,7 +66,7 @@ class ModelRung:
                 reply = await chat.ainvoke(list(brief.messages))
         # a reply that is no chat completion surfaces as one of the latter four
         except (
-            openai.OpenAIError, OSError, TypeError, ValueError, AttributeError, LookupError
+            OpenAIError, OSError, TypeError, ValueError, AttributeError, LookupError
         ) as error:  # fmt: skip
             raise LlmUnavailable(f"{self._generator}: {type(error).__name__}") from error
         if not reply.text.strip():
@@ -97,7 +99,7 @@ class Ladder:
         return replace(await self._floor.write(brief), degraded=degraded)
 
 
-def _usage(reply: AIMessage) -> Usage:
+def _usage(reply: "AIMessage") -> Usage:
     counted = reply.usage_metadata
     if not counted:
         return Usage()

@@ -1,6 +1,7 @@
 """Chroma: where the vectors are, embedded in a folder or on a server."""
 
 import asyncio
+import logging
 import shutil
 import tempfile
 import time
@@ -12,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import chromadb
 import httpx
+import numpy as np
 from chromadb.api.models.AsyncCollection import AsyncCollection
 from chromadb.config import Settings as ChromaSettings
 from chromadb.errors import ChromaError, NotFoundError
@@ -20,6 +22,8 @@ from filelock import FileLock, Timeout
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.embedder import Vectors
+
+logger = logging.getLogger(__name__)
 
 READ_AT = "read_at"
 """In a collection's metadata: when a replica last said that it reads it."""
@@ -116,16 +120,20 @@ class EmbeddedStore:
     a later one works on a copy of its own; an index version never changes, so both see the same.
     """
 
-    def __init__(self, folder: Path, ids: Sequence[str]) -> None:
+    def __init__(self, folder: Path, ids: Sequence[str], vectors: Vectors) -> None:
         """Open it.
 
         Args:
             folder: Chroma's folder.
             ids: the id of each row, in order.
+            vectors: all of them [rows, dimension]: looked at one by one where a folder that was
+                good cannot be read any more, because somebody has taken it away, say.
         """
         if not folder.is_dir():  # Chroma would make an empty one
             raise FileNotFoundError(f"{folder} is missing")
         self._row_of = _rows_by_id(ids)
+        self._vectors = vectors
+        self._was_good = False
         self._lock = _lock_of(folder)
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chroma")
@@ -140,20 +148,29 @@ class EmbeddedStore:
 
     async def query(self, vector: Vectors, *, k: int) -> Hits:
         """See `VectorStore`."""
-
-        def ask() -> Hits:
-            with named_failure(Path("the index")):
-                return _hits(self._collection.query(**_query(vector, k)), self._row_of)
-
-        return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._ask, vector, k)
 
     async def alive(self) -> bool:
         """See `VectorStore`."""
-        return True  # what is open stays readable, even where its folder is taken away
+        return True
 
     async def close(self) -> None:
         """See `VectorStore`."""
         await asyncio.to_thread(self._let_go)
+
+    def _ask(self, vector: Vectors, k: int) -> Hits:
+        try:
+            with named_failure(Path("the index")):
+                found = _hits(self._collection.query(**_query(vector, k)), self._row_of)
+        except RetrievalUnavailable as error:
+            if not self._was_good:
+                raise
+            logger.warning("every vector is looked at: %s", error, exc_info=error.__cause__)
+            cosine = self._vectors @ vector
+            return [(int(row), float(cosine[row])) for row in np.argsort(-cosine)[:k]]
+        self._was_good = True
+        return found
 
     def _own(self, folder: Path) -> Path:
         try:

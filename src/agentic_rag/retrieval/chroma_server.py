@@ -47,6 +47,9 @@ class ServerAddress:
     Its clients are made at first use and kept. They speak through HTTP clients of ours: Chroma's
     own wait for ever, and its async one trusts any certificate and is shared, headers and all, by
     everything that one event loop connects to.
+
+    Attributes:
+        batch_s: how long a thread waits for an answer, which may be to many rows at once.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class ServerAddress:
         self.host = host
         self.port = port
         self.timeout_s = timeout_s
+        self.batch_s = max(_BATCH_S, timeout_s)
         self._headers = {**(headers or {}), "Content-Type": "application/json"}
         self._tls = tls
         self._client: _PatientClient | None = None
@@ -81,7 +85,7 @@ class ServerAddress:
     def client(self) -> ClientAPI:
         """Return the client for a thread; the first call asks the server who we are."""
         if self._client is None:
-            timeout = httpx.Timeout(max(_BATCH_S, self.timeout_s), connect=self.timeout_s)
+            timeout = httpx.Timeout(self.batch_s, connect=self.timeout_s)
             http = httpx.Client(
                 timeout=timeout,
                 headers=self._headers,
@@ -89,8 +93,11 @@ class ServerAddress:
                 limits=_KEEP_ALIVE,
                 event_hooks={"response": [_read_and_refuse]},
             )
-            settings = self._settings("chromadb.api.fastapi.FastAPI")
-            self._client = _PatientClient(http, settings)
+            try:
+                self._client = _PatientClient(http, self._settings("chromadb.api.fastapi.FastAPI"))
+            except BaseException:
+                http.close()
+                raise
         return self._client
 
     def api(self) -> "PatientApi":
@@ -154,6 +161,9 @@ class _PatientClient(Client):
         server = cast(FastAPI, self._server)
         server._session = self._http
         return server.get_user_identity()
+
+    def _validate_tenant_database(self, tenant: str, database: str) -> None:
+        """Ask nothing: the base class would, through a client of its own that waits for ever."""
 
     def close(self) -> None:
         """Close the connections, too."""

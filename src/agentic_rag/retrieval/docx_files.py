@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from docx.document import Document as WordDocument
     from docx.oxml.xmlchemy import BaseOxmlElement as Element
 
-_MOST_BYTES, _MOST_XML_BYTES = 300_000_000, 60_000_000  # unpacked; XML takes ten times that to read
+_MOST_BYTES, _MOST_XML_BYTES = 300_000_000, 40_000_000  # unpacked; XML takes ten times that to read
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _OLD_WORD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

@@ -164,10 +164,16 @@ def _decodes(content: bytes, encoding: str) -> bool:
 def _strangeness(text: str) -> float:
     """Return the share of words beyond ASCII that no language writes: two scripts, or symbols.
 
+    Where there are no letters, or the accents outnumber the plain ones, none is.
+
     >>> _strangeness("après midi ½"), _strangeness("aprиs midi"), _strangeness("gor¹cych")
     (0.0, 1.0, 1.0)
     """
     words = [word for word in _WORD.findall(text) if not word.isascii()]
+    letters = [c for c in text if c.isalpha()]
+    accented = sum(c > "\x7f" and unicodedata.name(c, "?").startswith("LATIN") for c in letters)
+    if not letters or accented > sum(map(str.isascii, letters)):
+        return 1.0
     return sum(map(_is_strange, words)) / len(words) if words else 0.0
 
 

@@ -1,6 +1,6 @@
 """The engine: reads files, cuts them into passages and embeds those."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -100,7 +100,13 @@ class LocalEngine:
         yield from _embed(fresh, job, progress.start("embedding", len(fresh)))
 
 
-def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -> Iterator[Block]:
+def recall(
+    texts: Mapping[str, str], job: Job, advance: Callable[[int], None]
+) -> Generator[Block, None, list[str]]:
+    """Yield those vectors that are at hand; return the names of the others, short texts first.
+
+    A vector may depend on what is computed with it: every engine keeps to that order.
+    """
     names = sorted(texts, key=lambda name: len(texts[name]))
     wanted: list[str] = []
     for at in range(0, len(names), _PORTION):
@@ -110,6 +116,11 @@ def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -
         if vectors:
             yield Block(names=list(vectors), vectors=np.stack(list(vectors.values())), computed=0)
             advance(len(vectors))
+    return wanted
+
+
+def _embed(texts: Mapping[str, str], job: Job, advance: Callable[[int], None]) -> Iterator[Block]:
+    wanted = yield from recall(texts, job, advance)
     at = 0
     # the next ones are computed while these are put away
     for block in job.embedder.encode_in_blocks([texts[name] for name in wanted]):

@@ -23,7 +23,7 @@ def fuse(cosine: Scores, bm25: Scores) -> Scores:
     (Fox & Shaw 1994 name the family), but stays within 0 to 1 whatever the number of candidates.
 
     >>> fuse(np.array([0.5, 0.4]), np.array([0.0, 8.0])).round(2).tolist()
-    [0.45, 0.47]
+    [0.44, 0.47]
     """
     cosine = np.clip(cosine, 0.0, 1.0)
     highest = float(bm25.max(initial=0.0))

@@ -21,14 +21,14 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = {"ul", "ol", "menu"}
 _BLOCKS = frozenset(
     """
-    address article blockquote body caption center dd details dialog dir div dl dt fieldset
-    figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav
-    ol p pre search section summary table tbody td tfoot th thead tr ul
+    address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
+    figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li main menu
+    nav ol p pre search section summary table tbody td tfoot th thead tr ul
     """.split()  # noqa: SIM905  # a list of words reads best as words
 )
 _UNREAD = frozenset(
     """
-    applet area audio base button canvas datalist embed frame frameset head iframe input link map
+    applet area audio base button canvas datalist embed frame frameset iframe input link map
     meta noembed noframes noscript object optgroup option param progress rp rt script select source
     style svg template textarea title track video
     nav aside footer search
@@ -115,7 +115,7 @@ def _write(page: "Element", parts: "Iterable[Element]") -> Content:
     """Write parts of a page down, below its first H1 or else its title."""
     writer = _Writer()
     for part in parts:
-        writer.read(part)
+        writer.read(part, is_main=part is not page)
     if not writer.sheet.has_title:
         tops = (next(page.iter(tag), None) for tag in ("h1", "title"))
         titles = (_text_of(top) for top in tops if top is not None)
@@ -138,7 +138,7 @@ def _walk(root: "Element", enter: "Callable[[Element], bool]") -> "Iterator[tupl
 
 
 def _is_unread(element: "Element") -> bool:
-    if element.tag in {"html", "body"}:  # scripts hide a page until it is loaded
+    if element.tag in {"html", "head", "body"}:  # scripts hide a page until it is loaded
         return False
     if element.tag in _UNREAD or not element.attrib:
         return element.tag in _UNREAD or element.tag == "dialog"
@@ -190,8 +190,9 @@ class _Writer:
         self._term = ""  # that a definition is to follow
         self._mains = 0  # open: a header within one belongs to the text
 
-    def read(self, part: "Element") -> None:
-        """Read a part of a page."""
+    def read(self, part: "Element", *, is_main: bool) -> None:
+        """Read a page, or its main part."""
+        self._mains = int(is_main)
         for element, entered in _walk(part, self._enter):
             if entered:
                 self._leave(element)
@@ -202,10 +203,10 @@ class _Writer:
 
     def _enter(self, element: "Element") -> bool:
         tag = str(element.tag)
-        if _is_unread(element) or (tag == "header" and not self._mains):
-            return False
         if tag in _BLOCKS:
             self._flush()
+        if _is_unread(element) or (tag == "header" and not self._mains):
+            return False
         if tag in _HEADINGS:
             self._flush_term()
             self.sheet.add_heading(_HEADINGS[tag], _text_of(element))
@@ -222,7 +223,8 @@ class _Writer:
 
     def _begin(self, element: "Element", tag: str) -> None:
         if tag in _LISTS or (tag == "li" and not self._lists):
-            if not self._lists:
+            before = element.getprevious()
+            if not self._lists and (before is None or before.tag != "li"):
                 self.sheet.begin_lines()
             self._lists.append(_List(element, is_numbered=tag == "ol"))
         if tag == "li":

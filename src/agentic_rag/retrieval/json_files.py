@@ -8,6 +8,7 @@ from agentic_rag.retrieval.documents import Content, Flaw, Section
 from agentic_rag.retrieval.encodings import decode
 
 _MOST_VALUES = 4_000_000  # a tenth of a kilobyte of memory each
+_MOST_BROKEN = 10_000  # lines; a file of more is not what its name says
 _MOST_DIGITS = 4_000  # more than Python converts is refused, with words that help nobody
 _LONGEST_NAME = 200  # characters of an id, in a label
 _LONGEST_HEADING = 300  # a longer title is text
@@ -35,15 +36,21 @@ def read_jsonl(raw: bytes) -> Content:
 
 
 def _items(text: str) -> "Iterator[tuple[str, object]]":
+    broken = 0
     for number, line in enumerate(_lines(text), start=1):
         if not line.strip():
             continue
+        if broken > _MOST_BROKEN:
+            yield f"L{number}", _Broken("and all lines behind it are not read: too many are broken")
+            return
         try:
             item = _parse(line)
         except json.JSONDecodeError as error:
+            broken += 1
             flaw = f"is not JSON: {error.msg} at character {error.pos + 1} of line {number}"
             yield f"L{number}", _Broken(flaw)
         except (ValueError, RecursionError) as error:
+            broken += 1
             yield f"L{number}", _Broken(f"{_why(error)}, in line {number}")
         else:
             yield _own_name(item, ("id", "_id")) or f"L{number}", item

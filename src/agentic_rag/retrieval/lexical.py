@@ -1,7 +1,7 @@
 """The lexical half of search: BM25 over stems and neighbouring pairs of stems."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from itertools import chain, count, pairwise, repeat
 from pathlib import Path
 
@@ -20,6 +20,7 @@ Anserini uses for passages. Between 0.6 and 1.5 the development sets hardly tell
 _PAIR = 32  # bits: the key of a pair is (first << 32) | second, of a single stem its number alone
 _UNKNOWN = 0  # the number of a stem that no text has
 _SHORTEST, _LONG = 5, 8  # letters: shorter words are not mended, longer ones may have two slips
+_REMEMBERED = 10_000  # words whose number is kept
 _ARRAYS = ("keys", "starts", "rows", "weights", "told", "ends")
 
 Numbers = NDArray[np.int64]
@@ -50,7 +51,8 @@ class LexicalIndex:
         self._stems = {stem(form): number for form, number in forms.items()}
         self._stops = frozenset(self._stems.get(each, _UNKNOWN) for each in _stop_stems())
         self._arrays = arrays
-        self._number = lru_cache(maxsize=10_000)(self._number_of)
+        # no `lru_cache` of a method: it would hold the index, and the index it, for good
+        self._numbers: dict[str, int] = {}
 
     @property
     def size(self) -> int:
@@ -116,9 +118,17 @@ class LexicalIndex:
         return self._arrays["told"][int(ends[row - 1]) if row else 0 : int(ends[row])]
 
     def _keys(self, query: str) -> list[int]:
+        if len(self._numbers) > _REMEMBERED:
+            self._numbers.clear()
         asked = [self._number(word) for word in words(query)]
         singles = [number for number in asked if number != _UNKNOWN and number not in self._stops]
         return singles + [(a << _PAIR) | b for a, b in pairwise(asked)]
+
+    def _number(self, word: str) -> int:
+        number = self._numbers.get(word)
+        if number is None:  # another thread may work it out, or clear, at the same time
+            number = self._numbers[word] = self._number_of(word)
+        return number
 
     def _number_of(self, word: str) -> int:
         """Return the number of a word's stem, or of the word's that it is most likely a slip of."""
@@ -159,7 +169,7 @@ def _in_order(told: NDArray[np.int32], forms: Sequence[str]) -> tuple[NDArray[np
     return numbers[told], [forms[at] for at in order]
 
 
-@lru_cache(maxsize=1)
+@cache
 def _stop_stems() -> frozenset[str]:
     return frozenset(stem(word) for word in STOP_WORDS)
 

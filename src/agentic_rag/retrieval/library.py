@@ -141,10 +141,7 @@ class Library:
         Raises:
             RetrievalUnavailable: the index, the embedder or the Chroma server cannot be used.
         """
-        await asyncio.to_thread(self._make_if_missing)
-        pointer = await asyncio.to_thread(self._shop.shelf.pointer)
-        if not self._shop.shelf.holds(pointer.name):
-            raise RetrievalUnavailable("there is no index; run `agentic-rag ingest`")
+        pointer = await asyncio.to_thread(self._find)
         await self._shop.embedder.embed(["ready"])
         index = await self._opened(self._shop.shelf.place(pointer.name), settle=settle)
         self._live, self._followed = Held(index), pointer
@@ -207,9 +204,20 @@ class Library:
         finally:
             self._give_back(held)
 
-    def _make_if_missing(self) -> None:
-        if self._shop.shelf.current() is None:
-            self._make()
+    def _find(self) -> Pointer:
+        """Return where the live index is, making one where there is none."""
+        shelf = self._shop.shelf
+        try:
+            if shelf.current() is None:
+                self._make()
+            pointer = shelf.pointer()
+        except OSError as error:
+            raise RetrievalUnavailable(
+                f"DATA_DIR {shelf.folder.parent}: {error.strerror or error}"
+            ) from error
+        if not shelf.holds(pointer.name):
+            raise RetrievalUnavailable("there is no index; run `agentic-rag ingest`")
+        return pointer
 
     async def _opened(self, version: IndexVersion, *, settle: bool) -> OpenIndex:
         index = await open_version(version, self._shop, self._taste)

@@ -19,6 +19,9 @@ from agentic_rag.retrieval.pdf_files import read_pdf
 MOST_BYTES = 150_000_000
 """A larger file is not opened."""
 
+_MOST_MARKUP_BYTES = 30_000_000  # of what is a tree, in memory twenty times as large
+_MARKUP = {".md", ".html", ".htm"}
+
 _MOST_NAMED = 20  # unreadable parts of one file that are told one by one
 
 
@@ -104,18 +107,20 @@ def _read_bytes(path: Path) -> bytes:
         OSError: it is not there any more, or may not be read.
         ValueError: it is no file, or empty, or too large.
     """
+    most = _MOST_MARKUP_BYTES if path.suffix.lower() in _MARKUP else MOST_BYTES
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
         raise ValueError("is not a regular file")
-    if found.st_size <= MOST_BYTES:
+    if found.st_size <= most:
         with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)  # it may have grown
+            raw = file.read(most + 1)  # it may have grown
         if not raw:
             raise ValueError("is empty")
-        if len(raw) <= MOST_BYTES:
+        if len(raw) <= most:
             return raw
-    size, most = max(found.st_size, MOST_BYTES + 1) / 1e6, MOST_BYTES / 1e6
-    raise ValueError(f"is too large: {size:,.0f} MB; the most that is read is {most:,.0f} MB")
+    raise ValueError(
+        f"is too large: {found.st_size / 1e6:,.0f} MB; up to {most / 1e6:,.0f} is read"
+    )
 
 
 def _told(doc_id: str, content: Content) -> tuple[Skipped, ...]:

@@ -1,7 +1,7 @@
 """Opening: makes an index version ready to be searched, or says why it cannot be."""
 
 import asyncio
-from collections.abc import Sequence
+from pathlib import Path
 
 from agentic_rag.errors import IndexRefused, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
@@ -74,7 +74,7 @@ def _damaged(version: IndexVersion) -> IndexRefused:
 
 async def _open(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenIndex:
     parts = await asyncio.to_thread(_read, version, shop)
-    store = await _connect(version, shop, parts.ids)
+    store = await _connect(version, shop, parts)
     try:
         index = await asyncio.to_thread(OpenIndex.of, parts, store, taste)
         await _prove(index)
@@ -101,16 +101,18 @@ def _read(version: IndexVersion, shop: Workshop) -> Parts:
     return parts
 
 
-async def _connect(version: IndexVersion, shop: Workshop, ids: Sequence[str]) -> VectorStore:
+async def _connect(version: IndexVersion, shop: Workshop, parts: Parts) -> VectorStore:
     if shop.server is None:
-        return await _open_folder(version, ids)
-    store = ServerStore(shop.server, shop.collection_of(version.folder.name), ids)
+        return await _open_folder(version.chroma, parts)
+    store = ServerStore(shop.server, shop.collection_of(version.folder.name), parts.ids)
     await store.connect()
     return store
 
 
-async def _open_folder(version: IndexVersion, ids: Sequence[str]) -> EmbeddedStore:
-    opening = asyncio.ensure_future(asyncio.to_thread(EmbeddedStore, version.chroma, ids))
+async def _open_folder(folder: Path, parts: Parts) -> EmbeddedStore:
+    opening = asyncio.ensure_future(
+        asyncio.to_thread(EmbeddedStore, folder, parts.ids, parts.vectors)
+    )
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:  # the thread goes on, and what it opens must be closed

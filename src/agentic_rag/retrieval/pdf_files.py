@@ -6,15 +6,16 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentic_rag.language import STOP_WORDS, field_name
 from agentic_rag.retrieval.documents import Content, Flaw, Section
 from agentic_rag.retrieval.outline import squeeze
 
 if TYPE_CHECKING:
-    from pypdf import PdfReader
+    from pypdf import PageObject, PdfReader
 
+_SCANNED = "has no text (scanned?)"
 _MOST_SECONDS = 120.0  # of computing; pages that come after are reported
 _MOST_PARSED, _MOST_UNPACKED = 500_000, 50_000_000  # operators, and bytes, of one stream of a page
 
@@ -43,10 +44,9 @@ def read_pdf(content: bytes) -> Content:
         stream_parsing_work_maximum_count=_MOST_PARSED, zlib_maximum_output_length=_MOST_UNPACKED
     ):
         pages, flaws = _read_pages(_open(content))
-    if not any(pages) and not flaws:
-        raise ValueError("has no text (scanned?)")
-    if not any(pages):
-        raise ValueError(f"none of its pages can be read; {flaws[0].slug} {flaws[0].reason}")
+    if not any(page.strip() for page in pages):
+        broken = next((flaw for flaw in flaws if flaw.reason != _SCANNED), None)
+        raise ValueError(f"{broken.slug} {broken.reason}" if broken else _SCANNED)
     return _lay_out(_mended(pages), flaws)
 
 
@@ -78,11 +78,24 @@ def _read_pages(reader: "PdfReader") -> tuple[list[str], tuple[Flaw, ...]]:
             if time.thread_time() - begun > _MOST_SECONDS:
                 flaws.append(Flaw(f"page={at + 1}", "and all behind it take too long to read"))
                 break
-            text = reader.pages[at].extract_text()
+            page = reader.pages[at]
+            text = page.extract_text()
+            if not text.strip() and _has_image(page):
+                flaws.append(Flaw(f"page={at + 1}", _SCANNED))
         except Exception as error:  # noqa: BLE001  # one broken page must not take the others along
             flaws.append(Flaw(f"page={at + 1}", f"cannot be read: {_reason(error)}"))
         pages.append(_clean(text))
     return pages, tuple(flaws)
+
+
+def _has_image(page: "PageObject") -> bool:
+    """Tell whether a page shows an image; a blank page is nobody's loss."""
+    drawn: Any = page  # what a PDF holds may be of any kind
+    for name in ("/Resources", "/XObject"):
+        if name not in drawn:
+            return False
+        drawn = drawn[name].get_object()
+    return any(each.get_object().get("/Subtype") == "/Image" for each in drawn.values())
 
 
 def _reason(error: Exception) -> str:
@@ -153,7 +166,7 @@ def _join(under_way: list[str], line: str, known: set[str]) -> None:
     last = under_way[-1]
     if last.endswith(_SOFT_HYPHEN):
         under_way[-1] = last[:-1]
-    elif not (last.endswith(_HYPHENS) and line[0].islower()):
+    elif not (last.endswith(_HYPHENS) and last[-2:-1].isalpha() and line[0].islower()):
         under_way.append(" ")
     else:
         letters = takewhile(str.isalpha, reversed(last[:-1]))
@@ -169,8 +182,6 @@ def _is_compound(tail: str, head: str, known: set[str]) -> bool:
     >>> _is_compound("treat", "ment", {"treat"}), _is_compound("follow", "up", {"follow"})
     (False, True)
     """
-    if not tail:  # a dash, or a number's
-        return True
     if tail + head in known:
         return False
     if f"{tail}-{head}" in known:

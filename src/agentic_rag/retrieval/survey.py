@@ -37,7 +37,7 @@ def survey(folder: Path, progress: Callable[[str, int], Callable[[int], None]]) 
     for path in found:
         doc_id = _doc_id(path, folder)
         if has_reader(path):
-            paths[doc_id], digests[doc_id] = path, _digest(path)
+            paths[doc_id], digests[doc_id] = path, digest_of(path)
         else:
             left = load(path, folder)
             unread[doc_id] = left.reason if isinstance(left, Skipped) else ""
@@ -51,7 +51,8 @@ def _doc_id(path: Path, folder: Path) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return a file's SHA-256, or why there is none."""
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:

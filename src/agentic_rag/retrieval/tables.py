@@ -76,7 +76,7 @@ def _line(row: Row, names: Mapping[int, str]) -> str:
         over = [_joined(" / ", (names.get(at, "") for at, _ in group)) for group in cells]
         named = zip(over, texts, strict=True)
         texts = [f"{name}: {text}" if name else text for name, text in named]
-    elif len(cells) == 2 and cells[0][0][1].is_head:  # noqa: PLR2004  # a name and its value
+    elif [group[0][1].is_head for group in cells] == [True, False]:  # a name and its value
         return ": ".join(texts)
     return " | ".join(texts)
 

@@ -1,7 +1,8 @@
 """The picture: the graph is what is drawn, its way back bounded, its steps true to their keys."""
 
 import re
-from dataclasses import replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import get_type_hints
@@ -141,6 +142,47 @@ async def test_what_answers_at_the_last_attempt_is_still_used(make_deps):
     answer = await ask(Question(text="How long is scaling?"), deps=make_deps(retriever=shelf))
 
     assert answer.outcome is Outcome.ANSWERED
+
+
+async def test_a_journey_that_searches_again_asks_the_same_version_of_the_index(make_deps):
+    @dataclass
+    class Library(Shelf):
+        lent: list[Shelf] = field(default_factory=list)
+
+        @asynccontextmanager
+        async def pinned(self):
+            self.lent.append(Shelf(self.passages, version=f"v{len(self.lent)}"))
+            yield self.lent[-1]
+
+    library = Library([make_passage("Rest.")])
+    deps = make_deps(retriever=library, judge=Scores(otherwise=0.0, missing=("zirconium",)))
+
+    answer = await ask(Question(text="How long is zirconium?", debug=True), deps=deps)
+
+    assert [len(shelf.asked) for shelf in library.lent] == [2]
+    assert library.asked == []
+    named = [step["index"] for step in answer.trace if step["step"] == "retrieve"]
+    assert named == ["v0", "v0"]
+
+
+async def test_a_journey_gives_its_version_back_when_it_fails(make_deps):
+    class Library(Shelf):
+        lent = 0
+
+        @asynccontextmanager
+        async def pinned(self):
+            self.lent += 1
+            try:
+                yield self
+            finally:
+                self.lent -= 1
+
+    library = Library(error=RuntimeError("nobody foresaw it"))
+
+    with pytest.raises(RuntimeError):
+        await ask(Question(text="How long?"), deps=make_deps(retriever=library))
+
+    assert library.lent == 0
 
 
 async def test_an_emergency_touches_no_other_part(make_deps):

@@ -35,7 +35,7 @@ def nobody():
 
 
 async def test_the_nearest_rows_come_with_their_cosine(chroma_folder):
-    store = EmbeddedStore(chroma_folder, IDS)
+    store = EmbeddedStore(chroma_folder, IDS, VECTORS)
 
     hits = await store.query(np.array([0.6, 0.8, *[0] * 6], dtype=np.float32), k=2)
     await store.close()
@@ -47,7 +47,7 @@ async def test_the_nearest_rows_come_with_their_cosine(chroma_folder):
 async def test_a_folder_is_in_use_while_it_is_open(chroma_folder):
     assert not in_use(chroma_folder)
 
-    store = EmbeddedStore(chroma_folder, IDS)
+    store = EmbeddedStore(chroma_folder, IDS, VECTORS)
     while_open = in_use(chroma_folder)
     await store.close()
 
@@ -55,8 +55,28 @@ async def test_a_folder_is_in_use_while_it_is_open(chroma_folder):
     assert not in_use(chroma_folder)
 
 
+async def test_a_folder_that_is_taken_away_is_answered_for_by_the_vectors(chroma_folder, caplog):
+    store = EmbeddedStore(chroma_folder, IDS, VECTORS)
+    asked = np.array([0.6, 0.8, *[0] * 6], dtype=np.float32)
+    before = await store.query(asked, k=2)
+    for path in chroma_folder.rglob("*.sqlite3"):
+        path.write_bytes(b"\xff" * 5000)  # worse than away: Chroma keeps what it has open
+
+    after = await store.query(asked, k=2)
+    all_of_them = await store.query(asked, k=100)
+    await store.close()
+
+    assert [row for row, _ in after] == [row for row, _ in before] == [1, 0]
+    assert [cosine for _, cosine in after] == pytest.approx([0.8, 0.6], abs=1e-5)
+    assert [row for row, _ in all_of_them] == [1, 0, 2]
+    assert "every vector is looked at" in caplog.text
+
+
 async def test_the_second_to_open_a_folder_works_on_a_copy(chroma_folder):
-    first, second = EmbeddedStore(chroma_folder, IDS), EmbeddedStore(chroma_folder, IDS)
+    first, second = (
+        EmbeddedStore(chroma_folder, IDS, VECTORS),
+        EmbeddedStore(chroma_folder, IDS, VECTORS),
+    )
 
     found = [await store.query(VECTORS[2], k=1) for store in (first, second)]
     await first.close()

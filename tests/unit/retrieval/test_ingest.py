@@ -252,7 +252,7 @@ def test_pruning_spares_a_version_that_a_process_has_open(folder, shop):
     first = shop.shelf.place(ingest(folder, shop).version)
     (folder / "parking.txt").write_text("Parking costs 9 euro.", "utf-8")
     ingest(folder, shop)
-    store = EmbeddedStore(first.chroma, first.ids())
+    store = EmbeddedStore(first.chroma, first.ids(), first.vectors())
 
     while_open = prune(shop, keep=0)
     asyncio.run(store.close())

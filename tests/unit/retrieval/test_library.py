@@ -183,6 +183,15 @@ async def test_without_an_index_the_remedy_is_told(shop):
         await library_of(shop).open()
 
 
+async def test_a_pointer_that_cannot_be_read_is_told_with_the_folder(folder, shop, tmp_path):
+    ingest(folder, shop)
+    (tmp_path / "data" / "index" / "current").unlink()
+    (tmp_path / "data" / "index" / "current").mkdir()
+
+    with pytest.raises(RetrievalUnavailable, match=r"DATA_DIR .*data"):
+        await library_of(shop).open()
+
+
 async def test_an_index_of_another_embedder_is_refused_with_the_remedy(
     folder, shop, shop_at, tmp_path
 ):

@@ -1,9 +1,11 @@
 """The library while versions come and go under it: every reader sees one of them, whole."""
 
 import asyncio
+import gc
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -438,6 +440,31 @@ async def test_where_no_lock_can_be_written_a_copy_is_served(shop, versions):
         assert (before, await prices(library)) == ({"1"}, {"2"})
 
 
+@pytest.fixture
+def read_only(priced: tuple[Path, Versions], tmp_path: Path) -> Iterator[Path]:
+    """A DATA_DIR with the versions, on a disk that nobody may write to."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a disk here")
+    shutil.copytree(priced[0] / "data", disk / "data")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    yield disk / "data"
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+async def test_a_disk_that_is_read_only_is_served_from(shop_at, priced, read_only):
+    shop = shop_at(read_only)
+
+    async with serving(shop) as library:
+        found, ready = await prices(library), await library.ready()
+
+    assert (found, ready) == ({"1"}, True)
+    with pytest.raises(RetrievalUnavailable, match=r"DATA_DIR .*[Rr]ead-only"):
+        use(priced[1][1], shop)
+
+
 async def test_closing_while_it_moves_lets_both_versions_go(shop, versions):
     async def warm(passages):
         tries.append(passages)
@@ -463,6 +490,40 @@ async def test_closing_while_the_old_version_is_read_lets_both_go(shop, versions
         await library.close()
 
         assert not any(held(shop, name) for name in versions)
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Collect no cycles meanwhile: a server takes its index out of the collector's sight."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def mapped(shop: Workshop, name: str) -> list[str]:
+    """Return the files of a version that this process has open or mapped."""
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("there is no /proc to tell what is mapped")
+    place = str(shop.shelf.place(name).folder)
+    return [line.split()[-1] for line in maps.read_text("utf-8").splitlines() if place in line]
+
+
+async def test_a_version_that_is_left_is_forgotten_without_the_collector(
+    shop, versions, uncollected
+):
+    async with serving(shop) as library:
+        await prices(library)
+        before = mapped(shop, versions[0])
+        use(versions[1], shop)
+        await until(lambda: library.version == versions[1])
+        await prices(library)
+        await until(lambda: not held(shop, versions[0]))
+
+        await until(lambda: not mapped(shop, versions[0]))
+
+        assert before
+        assert mapped(shop, versions[1])
 
 
 async def test_a_cancelled_reader_gives_its_version_back(shop, versions):

@@ -1,6 +1,7 @@
 """Relevance: what fits passes, what only sounds alike does not."""
 
 import pytest
+from tests.fakes import WordEmbedder
 
 from agentic_rag.clinic.profile import read_clinic
 from agentic_rag.domain import Passage
@@ -22,11 +23,22 @@ SUNDAY = passage(
     "Frequently asked questions > Are you open on Sundays?",
 )
 RCT = passage("Name: Root canal treatment\nPrice band: INR 6,000 to 9,500", "Root canal treatment")
+FILLING = passage(
+    "Wait until the numbness has gone before you eat after a filling.\n"
+    "Children may bite their lip or cheek.",
+    "After a filling",
+)
+BRACES = passage(
+    "Name: Metal braces\nPrice band: INR 35,000 to 60,000\nSteps: A retainer holds the result.",
+    "Metal braces",
+)
+LIFT = passage("The clinic has a step-free entrance and a lift.", "Getting into the clinic")
 
 
 @pytest.fixture(scope="module")
 def judge(embedder):
-    return RelevanceJudge(embedder, read_clinic().profile.synonyms)
+    profile = read_clinic().profile
+    return RelevanceJudge(embedder, profile.synonyms, profile.elsewhere)
 
 
 async def score(judge: RelevanceJudge, question: str, on: Passage) -> float:
@@ -41,6 +53,11 @@ async def score(judge: RelevanceJudge, question: str, on: Passage) -> float:
         ("Are you open on Sundays?", SUNDAY),
         ("RCT price", RCT),
         ("Whats the price range for Root Canal Therapy?", RCT),
+        ("please sir, how much would the root canal normally cost in total", RCT),
+        ("What do braces cost?", BRACES),
+        ("is there an elevator", LIFT),
+        ("elevators", LIFT),
+        ("braces", BRACES),
     ],
 )
 async def test_what_answers_is_enough(judge, question, on):
@@ -54,6 +71,11 @@ async def test_what_answers_is_enough(judge, question, on):
         ("What is the capital of France?", SUNDAY),
         ("Do you treat dogs?", CROWN),
         ("What does a crown cost?", SUNDAY),
+        ("How much does a root canal for a horse cost?", RCT),
+        ("Do you do lip fillers?", FILLING),
+        ("What should I do?", CROWN),
+        ("botox", CROWN),
+        ("What is the salary of a dentist?", CROWN),
     ],
 )
 async def test_what_only_sounds_alike_is_not(judge, question, on):
@@ -99,3 +121,83 @@ async def test_warming_changes_no_judgement(embedder):
     await judge.warm([CROWN, SUNDAY])
 
     assert await score(judge, "What does a crown cost?", CROWN) == pytest.approx(cold, abs=1e-5)
+
+
+async def test_a_word_that_nobody_misses_is_not_missing(judge):
+    found = (await judge.judge("Actually, what is the usual price of a new crown, sir?", [CROWN]))[
+        0
+    ]
+
+    assert found.missing == ()
+    assert found.score >= ENOUGH
+
+
+async def test_a_question_of_light_words_alone_misses_them(judge):
+    found = (await judge.judge("anything new today?", [CROWN]))[0]
+
+    assert found.score < ENOUGH
+    assert "new" in found.missing
+
+
+async def test_many_fitting_words_do_not_outweigh_a_foreign_one(judge):
+    asked = "What does a dental crown cost, from lowest to highest, and what is its duration"
+
+    fits = await score(judge, f"{asked}?", CROWN)
+    strays = await score(judge, f"{asked}, for a horse?", CROWN)
+
+    assert fits >= ENOUGH > strays
+
+
+async def test_a_word_beside_the_statement_counts_less_than_one_in_it(judge):
+    in_it = passage("Name: Metal braces\nRetainer price: INR 900", "Metal braces")
+
+    asked = "How much does a retainer cost?"
+
+    assert await score(judge, asked, in_it) > await score(judge, asked, BRACES)
+
+
+async def test_a_question_that_comes_near_to_what_is_elsewhere_has_to_come_nearer(embedder):
+    plain = RelevanceJudge(embedder, {})
+    warned = RelevanceJudge(embedder, {}, ["Cars, machines and repairs"])
+
+    for question in ("Do you repair cars?", "What does a car repair cost?"):
+        assert await score(warned, question, CROWN) < await score(plain, question, CROWN)
+    for question in ("What does a crown cost?", "Are you open on Sundays?"):
+        assert await score(warned, question, CROWN) == await score(plain, question, CROWN)
+
+
+async def test_the_score_does_not_depend_on_the_company(judge):
+    question = "What does a crown cost?"
+    crowd = [passage(f"The crown of king number {n} is lost.", "Crowns") for n in range(60)]
+
+    alone, crowded = (
+        await judge.judge(question, [CROWN]),
+        await judge.judge(question, [*crowd, CROWN]),
+    )
+
+    assert crowded[-1].score == pytest.approx(alone[0].score, abs=1e-5)
+    assert crowded[-1].missing == alone[0].missing
+
+
+async def test_a_question_as_long_as_a_book_is_left_a_bounded_number_of_words():
+    embedder = WordEmbedder()
+    judge = RelevanceJudge(embedder, {})
+
+    await judge.judge(" ".join(f"topic{n}" for n in range(2_000)), [CROWN])
+
+    assert len(embedder.embedded) < 50
+
+
+@pytest.mark.parametrize("synonyms", [{"and": ["or"]}, {"crown": ["the"]}, {"?": ["!"]}, {"": []}])
+async def test_synonyms_of_stop_words_stand_for_nothing(embedder, synonyms):
+    judge = RelevanceJudge(embedder, synonyms)
+
+    found = (await judge.judge("What does a crown or a tiara cost?", [SUNDAY]))[0]
+
+    assert found.score < ENOUGH
+    assert {"crown", "tiara"} <= set(found.missing)
+
+
+async def test_a_passage_without_a_heading_or_of_one_letter_is_judged(judge):
+    for odd in (passage("a"), passage("", "Crown"), passage("\U0001f9b7"), passage("दाँत का मुकुट")):
+        assert 0 <= await score(judge, "What does a crown cost?", odd) <= 1

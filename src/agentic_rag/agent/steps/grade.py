@@ -12,6 +12,7 @@ from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Degraded, Passage
 from agentic_rag.errors import RetrievalUnavailable
 
+_SEARCHED = 0.3  # search knows the whole collection, relevance the question: what it adds to that
 _AS_GOOD = 0.15  # passages that rank so near to the best are ordered by the pack's precedence
 
 
@@ -29,7 +30,7 @@ async def grade(state: Journey, runtime: Runtime[Deps]) -> Journey:
         return {"relevant": (), "missing": (), "trouble": trouble}
     best = [max(each, key=lambda relevance: relevance.score) for each in zip(*by_want, strict=True)]
     kept = [
-        (replace(passage, score=relevance.score), passage.score + relevance.score)
+        (replace(passage, score=relevance.score), relevance.score + _SEARCHED * passage.score)
         for passage, relevance in zip(passages, best, strict=True)
         if relevance.score >= deps.limits.enough
     ]

@@ -144,3 +144,25 @@ async def test_a_long_talk_and_a_long_question_are_planned(planned):
     made = await planned("and parking? " * 300, *["Tell me about braces."] * 200)
 
     assert made["searches"]
+
+
+async def test_a_patients_word_is_swapped_in_the_plural_too(planned):
+    made = await planned("Are the drills clean?", synonyms={"handpiece": ["drill"]})
+
+    assert made["wants"] == ("Are the handpiece clean?",)
+
+
+async def test_what_is_the_documents_own_word_is_left_whole(planned):
+    synonyms = {"scaling": ["cleaning"], "deep cleaning": ["root planing"]}
+
+    made = await planned("Is deep cleaning more than cleaning?", synonyms=synonyms)
+
+    assert made["wants"] == ("Is deep cleaning more than scaling?",)
+
+
+async def test_a_word_that_is_the_documents_and_a_synonym_too_is_the_documents(planned):
+    synonyms = {"price": ["fee", "cost"], "fee": ["penalty"]}
+
+    made = await planned("Is the penalty a fee, or a cost?", synonyms=synonyms)
+
+    assert made["wants"] == ("Is the fee a fee, or a price?",)
