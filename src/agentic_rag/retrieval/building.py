@@ -102,7 +102,7 @@ class Build:
             RetrievalUnavailable: the embedder or Chroma fails.
         """
         fingerprint = self._shop.embedder.fingerprint
-        with closing(Journal(self._shop.shelf.folder / "journal", fingerprint)) as journal:
+        with closing(Journal(self._shop.shelf.journal, fingerprint)) as journal:
             blocks = self._work(folder, found, journal)
             with self._clock("reading"):
                 self._read(blocks, found)
@@ -117,8 +117,8 @@ class Build:
                     self._prove(version, order)
                 checked(1)
                 self._shop.shelf.put(version)
-            self._shop.shelf.switch(name)
-            journal.remove()
+            journal.remove()  # what it held is in the version, live or not
+        self._shop.shelf.switch(name)
         return name
 
     def _work(self, folder: Path, found: Survey, journal: Journal) -> Iterator[Entry | Block]:
