@@ -281,12 +281,14 @@ class IndexShelf:
 
         A power cut leaves the one before or this one, for what is written reaches the disk first.
         """
-        pointer = self.folder / f"current.{os.getpid()}"
-        with pointer.open("w", encoding="utf-8") as file:
-            file.write(name)
-            file.flush()
-            os.fsync(file.fileno())
-        pointer.replace(self.folder / "current")
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix="current.", dir=self.folder, delete=False
+        ) as pointer:
+            pointer.write(name)
+            pointer.flush()
+            os.fsync(pointer.fileno())
+        Path(pointer.name).chmod(0o644)  # like every other file: another user may serve from here
+        Path(pointer.name).replace(self.folder / "current")
         sync(self.folder)
 
     def put(self, version: IndexVersion) -> None:

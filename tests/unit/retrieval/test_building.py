@@ -336,6 +336,13 @@ def test_a_version_that_does_not_find_what_is_known_is_refused_and_the_live_one_
     assert shop.shelf.names() == [before[0]]
 
 
+def test_documents_without_a_word_can_be_indexed(tmp_path, shop):
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "a.txt").write_text("?! \U0001f9b7", "utf-8")
+
+    assert ingest(tmp_path / "odd", shop).passages == 1
+
+
 def test_one_known_question_in_ten_may_be_missed(folder, shop):
     right = [("Is parking free?", "parking.txt")] * 9
     missed = ("Where is the moon?", "moon.md")
