@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
@@ -281,14 +282,12 @@ class IndexShelf:
 
         A power cut leaves the one before or this one, for what is written reaches the disk first.
         """
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", prefix="current.", dir=self.folder, delete=False
-        ) as pointer:
-            pointer.write(name)
-            pointer.flush()
-            os.fsync(pointer.fileno())
-        Path(pointer.name).chmod(0o644)  # like every other file: another user may serve from here
-        Path(pointer.name).replace(self.folder / "current")
+        pointer = self.folder / f"current.{uuid.uuid4().hex}"
+        with pointer.open("x", encoding="utf-8") as file:
+            file.write(name)
+            file.flush()
+            os.fsync(file.fileno())
+        pointer.replace(self.folder / "current")
         sync(self.folder)
 
     def put(self, version: IndexVersion) -> None:
