@@ -125,13 +125,13 @@ def test_many_changes_after_one_another_end_in_the_same_index(many, shop, shop_a
 
 def test_after_enough_changes_the_graph_is_made_anew(many, shop):
     churns = []
-    for turn in range(12):
+    for turn in range(16):
         write(many, d0=f"# D0\n\n## One\n\nTurn {turn}.\n")
         ingest(many, shop)
         churns.append(shop.shelf.current().manifest().churn)
 
     assert churns[:3] == [0, 2, 4]
-    assert max(churns) <= 0.25 * 43
+    assert max(churns) <= 0.25 * shop.shelf.current().manifest().passages
     assert churns[-1] < max(churns)
 
 
@@ -141,7 +141,7 @@ def test_documents_that_have_not_changed_are_not_read_again(many, shop):
 
     report = ingest(many, replace(shop, engine=ReadsNothing()))
 
-    assert (report.passages, report.embedded) == (first.passages - 1, 0)
+    assert (report.passages, report.embedded) == (first.passages - 2, 0)
     assert report.skipped == {}
 
 
@@ -255,7 +255,8 @@ def test_what_an_open_reader_holds_is_not_taken_from_it_by_healing(many, shop):
     ingest(many, shop)
     live = shop.shelf.current()
     ids, vectors = live.ids(), np.array(live.vectors())
-    store = EmbeddedStore(live.chroma, ids)
+    store = EmbeddedStore(live.chroma, ids, vectors)
+    asyncio.run(store.query(vectors[0], k=1))  # as each reader does before it is ready
     (live.folder / "marks.txt").unlink()
 
     ingest(many, shop)
@@ -265,7 +266,8 @@ def test_what_an_open_reader_holds_is_not_taken_from_it_by_healing(many, shop):
         await store.close()
         return found
 
-    assert asyncio.run(ask()) == [0, 1, 2, 3, 4]
+    # two rows may have one vector
+    assert np.allclose(vectors[asyncio.run(ask())], vectors[:5])
 
 
 # ---- what may go live
@@ -382,7 +384,7 @@ def test_a_run_that_failed_half_way_embeds_only_the_rest_the_next_time(
 
     report = ingest(many, shop)
 
-    assert 0 < report.embedded < 15
+    assert 0 < report.embedded < report.passages - 30
     assert essence(shop) == from_nothing(many, shop_at, tmp_path)
     assert not (shop.shelf.folder / "journal").exists()
 
@@ -449,7 +451,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.mark.parametrize("room", [0, 20_000, 200_000, 600_000, 1_000_000])
+@pytest.mark.parametrize("room", [0, 20_000, 200_000, 600_000])
 def test_a_full_disk_leaves_what_was_live_and_the_next_run_heals(
     many, shop_at, tmp_path, small_disk, room
 ):
@@ -460,11 +462,11 @@ def test_a_full_disk_leaves_what_was_live_and_the_next_run_heals(
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
     (small_disk / "filler").write_bytes(b"x" * max(free - room, 0))
 
-    with pytest.raises(RetrievalUnavailable, match=r"No space left|disk is full|cannot"):
+    with pytest.raises(RetrievalUnavailable, match=r"No space left|disk is full|MB left"):
         ingest(many, shop)
 
+    (small_disk / "filler").unlink()  # to look into a Chroma folder takes room, too
     assert essence(shop) == before
-    (small_disk / "filler").unlink()
     ingest(many, shop)
     assert essence(shop) == from_nothing(many, shop_at, tmp_path)
 
