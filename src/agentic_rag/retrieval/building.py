@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
@@ -102,26 +102,30 @@ class Build:
             RetrievalUnavailable: the embedder or Chroma fails.
         """
         fingerprint = self._shop.embedder.fingerprint
-        with closing(Journal(self._shop.shelf.folder / "journal", fingerprint)) as journal:
-            blocks = self._work(folder, found, journal)
+        with (
+            closing(Journal(self._shop.shelf.journal, fingerprint)) as journal,
+            closing(self._work(folder, found, journal)) as work,
+        ):
             with self._clock("reading"):
-                self._read(blocks, found)
+                self._read(work, found)
             self._check(folder, found, order)
             name = version_of(
                 {e.doc_id: e.digest for e in self._entries}, fingerprint, self._shop.store
             )
             with self._aside(name) as version:
-                self._write(version, blocks)
+                self._write(version, work)
                 checked = self._progress.start("checking", 1)
                 with self._clock("checking"):
                     self._prove(version, order)
                 checked(1)
                 self._shop.shelf.put(version)
-            self._shop.shelf.switch(name)
-            journal.remove()
+            journal.remove()  # what it held is in the version, live or not
+        self._shop.shelf.switch(name)
         return name
 
-    def _work(self, folder: Path, found: Survey, journal: Journal) -> Iterator[Entry | Block]:
+    def _work(
+        self, folder: Path, found: Survey, journal: Journal
+    ) -> Generator[Entry | Block, None, None]:
         """Have the engine work; what it embeds is kept, here and in the journal."""
         shop = self._shop
         expected = version_of(found.digests, shop.embedder.fingerprint, shop.store)

@@ -31,6 +31,8 @@ READ_AT = "read_at"
 LEASE_S = 24 * 3600
 """How long a replica's word holds, in seconds."""
 
+_LITTLE_ROOM_MB = 50
+
 ROWS = "rows"
 """What the collection in a Chroma folder is called."""
 
@@ -74,7 +76,16 @@ def named_failure(where: ServerAddress | Path) -> Iterator[None]:
 def _explain(where: ServerAddress | Path, error: Exception) -> str:
     if isinstance(where, ServerAddress):
         return where.explain(error)
-    return f"Chroma at {where} does not answer as it should"
+    return f"Chroma at {where} does not answer as it should: {error}{_room_at(where)}"
+
+
+def _room_at(where: Path) -> str:
+    """Say how little room a disk has: of a full one, Chroma says anything but that."""
+    try:
+        left_mb = shutil.disk_usage(where).free / 1e6
+    except OSError:
+        return ""
+    return f" (its disk has {left_mb:.1f} MB left)" if left_mb < _LITTLE_ROOM_MB else ""
 
 
 def _query(vector: Vectors, k: int) -> dict[str, Any]:

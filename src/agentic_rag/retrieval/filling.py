@@ -257,6 +257,8 @@ def _prove(collection: Collection, total: int, sample: Rows) -> None:
     count = collection.count()
     if count != total:
         raise IndexUnproven(f"Chroma holds {count} rows of {total}")
+    if not sample.ids:
+        return
     found = collection.query(query_embeddings=sample.vectors, n_results=1, include=["distances"])[
         "distances"
     ]

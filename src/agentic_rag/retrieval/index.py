@@ -3,6 +3,8 @@
 import hashlib
 import os
 import shutil
+import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
@@ -191,12 +193,14 @@ class IndexVersion:
         (self.folder / "marks.txt").write_text("\n".join(marks), encoding="ascii")
 
     def write_vectors(self, rows: Iterable[Vectors], shape: tuple[int, int]) -> None:
-        """Write the vectors [rows, dimension], row by row."""
-        path = self.folder / "vectors.npy"
-        whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-        for row, vector in enumerate(rows):
-            whole[row] = vector
-        whole.flush()
+        """Write the vectors [rows, dimension], row by row.
+
+        Not through a map: on a full disk that would end the process.
+        """
+        with (self.folder / "vectors.npy").open("wb") as file:
+            head = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, head)
+            file.writelines(np.asarray(row, dtype="<f4").tobytes() for row in rows)
 
     def seal(self, manifest: Manifest) -> None:
         """Write the manifest, and have everything reach the disk."""
@@ -264,6 +268,11 @@ class IndexShelf:
         fits = len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
         return is_name and fits and (self.folder / "versions" / name / "manifest.json").exists()
 
+    @property
+    def journal(self) -> Path:
+        """Where vectors are kept for a version that is not made yet."""
+        return self.folder / "journal"
+
     def place(self, name: str) -> IndexVersion:
         """Return where the version of that name stands, or would."""
         return IndexVersion(self.folder / "versions" / name)
@@ -273,8 +282,8 @@ class IndexShelf:
 
         A power cut leaves the one before or this one, for what is written reaches the disk first.
         """
-        pointer = self.folder / f"current.{os.getpid()}"
-        with pointer.open("w", encoding="utf-8") as file:
+        pointer = self.folder / f"current.{uuid.uuid4().hex}"
+        with pointer.open("x", encoding="utf-8") as file:
             file.write(name)
             file.flush()
             os.fsync(file.fileno())
@@ -304,9 +313,9 @@ class IndexShelf:
 
     def remove(self, name: str) -> None:
         """Take a version off the shelf, in one step; a process that has it open keeps its files."""
-        version = self.place(name)
-        gone = version.folder.with_name(f".removed-{name}")
-        version.folder.replace(gone)
+        version = self.place(name).folder
+        gone = Path(tempfile.mkdtemp(prefix=".removed-", dir=version.parent))
+        version.replace(gone / name)
         shutil.rmtree(gone, ignore_errors=True)
 
     def sweep(self) -> None:

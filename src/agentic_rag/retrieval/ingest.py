@@ -1,5 +1,6 @@
 """Ingest: makes the index hold exactly the documents of a folder, doing only what is needed."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ def _ingest(folder: Path, shop: Workshop, progress: Progress, order: Order) -> I
     if is_there:
         _refuse_skipped(shop.shelf.place(name), found, order)
         if live is None or live.folder.name != name:
+            shutil.rmtree(shop.shelf.journal, ignore_errors=True)
             shop.shelf.switch(name)
     else:
         build = Build(shop, look_back(shop), progress, clock)
