@@ -1,5 +1,6 @@
 """Ranks the questions of a judged set by search, with any weight of its two halves."""
 
+import asyncio
 import gzip
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -74,10 +75,10 @@ async def rank(
     A weight of 1 is the dense half alone, one of 0 the lexical half.
     """
     async with library.pinned(dense_weight=dense_weight) as reading:
-        return {
-            each: in_order(passage.label for passage in await reading.search([text], k=TOP))
-            for each, text in judged.questions.items()
-        }
+        searches = (reading.search([text], k=TOP) for text in judged.questions.values())
+        found = await asyncio.gather(*searches)
+    labels = ([passage.label for passage in passages] for passages in found)
+    return dict(zip(judged.questions, map(in_order, labels), strict=True))
 
 
 def in_order(labels: Iterable[str]) -> dict[str, float]:
