@@ -6,12 +6,13 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from agentic_rag.domain import Passage, Scope
 from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailable
 from agentic_rag.retrieval.embedder import Embedder
+from agentic_rag.retrieval.fusion import DENSE_WEIGHT
 from agentic_rag.retrieval.hybrid import OpenIndex, Taste
 from agentic_rag.retrieval.index import IndexVersion, Pointer
 from agentic_rag.retrieval.opening import open_version
@@ -50,11 +51,16 @@ class Reading:
     """What one journey reads: the version that its first search met, to the end."""
 
     def __init__(
-        self, take: Callable[[], Held], embedder: Embedder, rephrase: Callable[[str], str]
+        self,
+        take: Callable[[], Held],
+        embedder: Embedder,
+        rephrase: Callable[[str], str],
+        dense_weight: float,
     ) -> None:
         self._take = take
         self._embedder = embedder
         self._rephrase = rephrase
+        self._dense_weight = dense_weight
         self.held: Held | None = None
 
     @property
@@ -76,7 +82,7 @@ class Reading:
             RetrievalUnavailable: the index cannot be used now.
         """
         self.held = self.held or self._take()
-        index = self.held.index
+        index = replace(self.held.index, dense_weight=self._dense_weight)
         asked = list(dict.fromkeys([*queries, *map(self._rephrase, queries)]))
         vectors = await self._embedder.embed(asked)
         return await index.search(asked, vectors, k=k, scope=scope)
@@ -182,9 +188,13 @@ class Library:
             return await reading.search(queries, k=k, scope=scope)
 
     @asynccontextmanager
-    async def pinned(self) -> AsyncIterator[Reading]:
-        """Lend one version for as long as the block lasts, whatever goes live meanwhile."""
-        reading = Reading(self._take, self._shop.embedder, self._rephrase)
+    async def pinned(self, *, dense_weight: float = DENSE_WEIGHT) -> AsyncIterator[Reading]:
+        """Lend one version for as long as the block lasts, whatever goes live meanwhile.
+
+        Args:
+            dense_weight: how much meaning counts against words, 0 to 1, for who measures that.
+        """
+        reading = Reading(self._take, self._shop.embedder, self._rephrase, dense_weight)
         try:
             yield reading
         finally:

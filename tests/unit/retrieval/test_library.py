@@ -98,6 +98,19 @@ async def test_a_passage_is_the_very_words_of_its_document(folder, shop):
     assert whole[found.start : found.end] == found.text
 
 
+async def test_a_search_can_be_had_with_another_weight_and_leaves_the_others_alone(folder, shop):
+    ingest(folder, shop)
+
+    async with opened(shop) as library, library.pinned(dense_weight=0.0) as words_alone:
+        usual = await library.search(["what does a visit cost"], k=3)
+        other = await words_alone.search(["what does a visit cost"], k=3)
+        again = await library.search(["what does a visit cost"], k=3)
+
+    assert [passage.score for passage in other] == [1.0, 0.0, 0.0]
+    assert 0.0 < usual[0].score < 1.0
+    assert again == usual
+
+
 @pytest.mark.parametrize("k", [1, 2, 100])
 async def test_no_more_than_k_come_and_each_once(folder, shop, k):
     ingest(folder, shop)
