@@ -33,8 +33,8 @@ from agentic_rag.evaluation.ranking import (
     read_rows,
 )
 from agentic_rag.language import terms
-from agentic_rag.retrieval.chunking import section_texts
 from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.retrieval.passages.chunking import section_texts
 from agentic_rag.settings import child_environment, read_settings
 from servers import AGENT, Server, running
 

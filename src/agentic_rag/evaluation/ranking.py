@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from agentic_rag.evaluation.retrieval import Case
-from agentic_rag.retrieval.documents import label_of
 from agentic_rag.retrieval.fusion import DENSE_WEIGHT
 from agentic_rag.retrieval.library import Library
+from agentic_rag.retrieval.passages.documents import label_of
 
 CORPUS = "corpus.jsonl"
 """The document that holds the passages of a BEIR set."""

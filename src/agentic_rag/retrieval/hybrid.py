@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agentic_rag.domain import Passage, Scope
 from agentic_rag.language import terms
 from agentic_rag.retrieval.chroma import VectorStore
-from agentic_rag.retrieval.embedder import Vectors
+from agentic_rag.retrieval.embedding.embedder import Vectors
 from agentic_rag.retrieval.fusion import DENSE_WEIGHT, Scores, fuse
 from agentic_rag.retrieval.lexical import LexicalIndex
 

@@ -11,12 +11,12 @@ from itertools import count
 
 from agentic_rag.domain import Passage, Scope
 from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailable
-from agentic_rag.retrieval.embedder import Embedder
+from agentic_rag.retrieval.embedding.embedder import Embedder
 from agentic_rag.retrieval.fusion import DENSE_WEIGHT
 from agentic_rag.retrieval.hybrid import OpenIndex, Taste
 from agentic_rag.retrieval.index import IndexVersion, Pointer
 from agentic_rag.retrieval.opening import open_version
-from agentic_rag.retrieval.workshop import Workshop
+from agentic_rag.retrieval.premises import Premises
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Library:
 
     def __init__(
         self,
-        shop: Workshop,
+        premises: Premises,
         *,
         taste: Taste,
         rephrase: Callable[[str], str],
@@ -112,13 +112,13 @@ class Library:
         """Open nothing yet.
 
         Args:
-            shop: where the index stands, and what it was built with.
+            premises: where the index stands, and what it was built with.
             taste: what the clinic thinks of its documents.
             rephrase: puts a query in the documents' own words; searched for beside the query.
             make: builds the index, for when none is found.
             on_open: gets the passages when an index is open, before it is said to be ready.
         """
-        self._shop = shop
+        self._premises = premises
         self._taste = taste
         self._rephrase = rephrase
         self._make = make
@@ -153,8 +153,8 @@ class Library:
             RetrievalUnavailable: the index, the embedder or the Chroma server cannot be used.
         """
         pointer = await asyncio.to_thread(self._find)
-        await self._shop.embedder.embed(["ready"])
-        index = await self._opened(self._shop.shelf.place(pointer.name), settle=settle)
+        await self._premises.embedder.embed(["ready"])
+        index = await self._opened(self._premises.shelf.place(pointer.name), settle=settle)
         self._live, self._followed = Held(index), pointer
         self.reason = ""
         logger.info("index open version=%s passages=%d", index.name, len(index.passages))
@@ -176,9 +176,9 @@ class Library:
             if held:
                 await held.index.store.close()
         self._live = self._leaving = None
-        if self._shop.server:
-            await self._shop.server.close()
-        self._shop.embedder.close()
+        if self._premises.server:
+            await self._premises.server.close()
+        self._premises.embedder.close()
 
     async def search(
         self, queries: Sequence[str], *, k: int, scope: Scope | None = None
@@ -194,7 +194,7 @@ class Library:
         Args:
             dense_weight: how much meaning counts against words, 0 to 1, for who measures that.
         """
-        reading = Reading(self._take, self._shop.embedder, self._rephrase, dense_weight)
+        reading = Reading(self._take, self._premises.embedder, self._rephrase, dense_weight)
         try:
             yield reading
         finally:
@@ -221,7 +221,7 @@ class Library:
 
     def _find(self) -> Pointer:
         """Return where the live index is, making one where there is none."""
-        shelf = self._shop.shelf
+        shelf = self._premises.shelf
         try:
             if shelf.current() is None:
                 self._make()
@@ -235,7 +235,7 @@ class Library:
         return pointer
 
     async def _opened(self, version: IndexVersion, *, settle: bool) -> OpenIndex:
-        index = await open_version(version, self._shop, self._taste)
+        index = await open_version(version, self._premises, self._taste)
         try:
             if settle:
                 await self._on_open(index.passages)
@@ -265,7 +265,7 @@ class Library:
         """Look which version is live, and move over where that has changed."""
         pointer = self._followed
         try:
-            pointer = await asyncio.to_thread(self._shop.shelf.pointer)
+            pointer = await asyncio.to_thread(self._premises.shelf.pointer)
             if pointer == self._followed and time.monotonic() < self._again_at:
                 return
             if await self._move(pointer.name):
@@ -297,11 +297,11 @@ class Library:
             return True
         if leaving:  # two are open
             return False
-        if not await asyncio.to_thread(self._shop.shelf.holds, name):
+        if not await asyncio.to_thread(self._premises.shelf.holds, name):
             raise IndexRefused(
                 "`current` names a version that is not there; see `agentic-rag index list`"
             )
-        self._swap(Held(await self._opened(self._shop.shelf.place(name), settle=True)))
+        self._swap(Held(await self._opened(self._premises.shelf.place(name), settle=True)))
         return True
 
     def _swap(self, held: Held) -> None:

@@ -10,9 +10,9 @@ from agentic_rag.evaluation.ranking import CORPUS, TOP, JudgedSet, rank, read_be
 from agentic_rag.evaluation.retrieval import Case
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import ingest
+from agentic_rag.retrieval.ingesting.ingest import ingest
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
-from agentic_rag.retrieval.workshop import Workshop
 
 QUERIES = [
     {"_id": "q1", "text": "Where do I park?\u2028And when?"},

@@ -15,8 +15,8 @@ from agentic_rag.evaluation.retrieval import (
     best_relevances,
     read_cases,
 )
-from agentic_rag.retrieval.documents import Document, label_of
-from agentic_rag.retrieval.loaders import find_files, load
+from agentic_rag.retrieval.passages.documents import Document, label_of
+from agentic_rag.retrieval.passages.loaders import find_files, load
 from agentic_rag.safety.redflags import read_rules
 
 

@@ -16,9 +16,9 @@ from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import in_use
 from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.hybrid import Taste
-from agentic_rag.retrieval.ingest import ingest
+from agentic_rag.retrieval.ingesting.ingest import ingest
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
-from agentic_rag.retrieval.workshop import Workshop
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from tests.fakes import WordEmbedder
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.workshop import Workshop
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
 
 async def nothing(passages): pass
