@@ -174,6 +174,20 @@ async def evaluate(deps: Deps, cases: Sequence[Case] | None = None) -> Report:
     return Report(tuple(results))
 
 
+async def best_relevances(deps: Deps, cases: Sequence[Case]) -> list[float]:
+    """Return for each case the relevance of the passage that fits best, of those that search finds.
+
+    It is what grade compares with `deps.limits.enough`, at the first attempt and for a question
+    that is searched for as it stands.
+    """
+    best = []
+    for case in cases:
+        found = await deps.retriever.search([case.question], k=deps.limits.top_k)
+        judged = await deps.judge.judge(case.question, found)
+        best.append(max((each.score for each in judged), default=0.0))
+    return best
+
+
 def _share(results: Sequence[Result], is_so: Callable[[Result], bool]) -> float | None:
     return sum(map(is_so, results)) / len(results) if results else None
 

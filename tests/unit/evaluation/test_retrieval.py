@@ -1,11 +1,22 @@
 """The retrieval questions: what they are, how they are counted, and what is said of them."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from tests.unit.agent.parts import Scores, Shelf, make_passage
+
+from agentic_rag.bootstrap import build_house
 from agentic_rag.clinic.profile import read_clinic
-from agentic_rag.evaluation.retrieval import Case, Report, Result, Shares, read_cases
-from agentic_rag.retrieval.documents import Document, label_of
-from agentic_rag.retrieval.loaders import find_files, load
+from agentic_rag.evaluation.retrieval import (
+    Case,
+    Report,
+    Result,
+    Shares,
+    best_relevances,
+    read_cases,
+)
+from agentic_rag.retrieval.passages.documents import Document, label_of
+from agentic_rag.retrieval.passages.loaders import find_files, load
 from agentic_rag.safety.redflags import read_rules
 
 
@@ -129,3 +140,22 @@ def test_a_report_for_people_names_the_faults_and_what_is_wanted():
     assert lines[0] == "x  plain: A plain one?  (found faq.md#other)"
     assert lines[-1] == "wanted: at least 97%, at least 90%, at most 3%"
     assert "right label in the first 3 66.7%" in lines[-2]
+
+
+async def test_the_passage_that_fits_best_counts_wherever_it_stands(settings):
+    shelf = Shelf([make_passage("One.", label="a.md"), make_passage("Two.", label="b.md")])
+    judge = Scores({"a.md": 0.2, "b.md": 0.7})
+    deps = replace(build_house(settings()).deps, retriever=shelf, judge=judge)
+
+    assert await best_relevances(deps, [RIGHT.case, BOLD.case]) == [0.7, 0.7]
+    assert shelf.asked == [
+        (("A plain one?",), deps.limits.top_k),
+        (("A absent one?",), deps.limits.top_k),
+    ]
+
+
+async def test_where_nothing_is_found_nothing_is_relevant(settings):
+    deps = replace(build_house(settings()).deps, retriever=Shelf(), judge=Scores())
+
+    assert await best_relevances(deps, [RIGHT.case]) == [0.0]
+    assert await best_relevances(deps, []) == []
