@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from agentic_rag.retrieval.spelling import Speller
 
-DOCUMENTS = ["crown", "denture", "implant", "appointment", "saliva", "chair", "house", "sterilise", "price", "parking"]
+DOCUMENTS = """
+    crown denture implant appointment saliva chair house sterilise price parking
+""".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="module")
