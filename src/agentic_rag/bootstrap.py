@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
@@ -17,7 +18,7 @@ from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
-from agentic_rag.language import statement_spans
+from agentic_rag.language import statement_spans, words
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.embedding.backends import Recipe, pick_backend
 from agentic_rag.retrieval.embedding.embedder import Embedder
@@ -36,6 +37,7 @@ from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.passages.documents import Document, label_of
 from agentic_rag.retrieval.passages.loaders import load
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
+from agentic_rag.retrieval.spelling import load_english
 from agentic_rag.safety.redflags import read_rules
 from agentic_rag.settings import EngineName, Settings
 
@@ -73,6 +75,7 @@ class Warmth:
     async def _warm(self, passages: Sequence[Passage]) -> None:
         with suppress(RetrievalUnavailable):  # whoever asks will be told
             await self._judge.warm(passages)
+        await asyncio.to_thread(load_english)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +288,12 @@ def _prove_with(clinic: Clinic, shop: Workshop) -> Prove:
 
 def _taste(clinic: Clinic) -> Taste:
     profile = clinic.profile
-    return Taste(noisy_sources=profile.noisy_sources, precedence=profile.precedence)
+    spoken = [words(form) for term, forms in profile.synonyms.items() for form in (term, *forms)]
+    return Taste(
+        noisy_sources=profile.noisy_sources,
+        precedence=profile.precedence,
+        spoken=tuple(chain.from_iterable(spoken)),
+    )
 
 
 def read_emergency(clinic: Clinic) -> Emergency:

@@ -25,6 +25,10 @@ class Retriever(Protocol):
         """Lend a retriever that searches one index version, whatever goes live meanwhile."""
         ...
 
+    async def mend(self, text: str) -> str:
+        """Return the text with its slips mended by the documents' words, where it can."""
+        ...
+
     async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
         """Return the k best passages over all queries, best first.
 

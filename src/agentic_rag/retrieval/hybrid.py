@@ -14,6 +14,7 @@ from agentic_rag.retrieval.chroma import VectorStore
 from agentic_rag.retrieval.embedding.embedder import Vectors
 from agentic_rag.retrieval.fusion import DENSE_WEIGHT, Scores, fuse
 from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.retrieval.spelling import Speller
 
 _WIDE = 100  # candidates from each half, at least
 _FEW = 200  # rows that are cheaper to ask for and throw away than to filter out
@@ -40,15 +41,17 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taste:
-    """What a clinic thinks of its documents, as globs of doc_ids.
+    """What a clinic thinks of its documents, as globs of doc_ids, and how its patients speak.
 
     Attributes:
         noisy_sources: never found.
         precedence: the most trusted first; what no glob names comes last.
+        spoken: words of its patients that are no slips, whether a document has them or not.
     """
 
     noisy_sources: Sequence[str] = ()
     precedence: Sequence[str] = ()
+    spoken: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ class OpenIndex:
         bounds: where each section begins, and the last one ends [sections + 1].
         evidence: whether a section may be found at all [sections].
         trust: the rank of each section's document in the pack's precedence, 0 first [sections].
+        speller: mends a question's slips by the documents' words.
         dense_weight: how much meaning counts against words, 0 to 1.
     """
 
@@ -73,6 +77,7 @@ class OpenIndex:
     bounds: Rows
     evidence: Mask
     trust: NDArray[np.intp]
+    speller: Speller
     dense_weight: float = DENSE_WEIGHT
 
     @classmethod
@@ -91,6 +96,7 @@ class OpenIndex:
             bounds=np.append(firsts, len(parts.passages)),
             evidence=np.array([doc_id not in noisy for doc_id in doc_ids], dtype=bool),
             trust=np.array([trust[doc_id] for doc_id in doc_ids], dtype=np.intp),
+            speller=Speller([*parts.lexical.vocabulary, *taste.spoken]),
         )
 
     async def search(

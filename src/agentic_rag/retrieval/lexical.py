@@ -1,6 +1,6 @@
 """The lexical half of search: BM25 over stems and neighbouring pairs of stems."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain, count, pairwise, repeat
 from pathlib import Path
@@ -58,6 +58,11 @@ class LexicalIndex:
     def size(self) -> int:
         """How many texts there are."""
         return len(self._arrays["ends"])
+
+    @property
+    def vocabulary(self) -> Collection[str]:
+        """Every word of the texts, in lower case."""
+        return self._forms.keys()
 
     @classmethod
     def build(

@@ -73,6 +73,14 @@ class Reading:
         """Return this one, which is pinned already."""
         yield self
 
+    async def mend(self, text: str) -> str:
+        """Return the text with its slips mended by the documents' words, while there are any."""
+        try:
+            self.held = self.held or self._take()
+        except RetrievalUnavailable:
+            return text
+        return await asyncio.to_thread(self.held.index.speller.mend, text)
+
     async def search(
         self, queries: Sequence[str], *, k: int, scope: Scope | None = None
     ) -> list[Passage]:
@@ -83,7 +91,8 @@ class Reading:
         """
         self.held = self.held or self._take()
         index = replace(self.held.index, dense_weight=self._dense_weight)
-        asked = list(dict.fromkeys([*queries, *map(self._rephrase, queries)]))
+        mended = await asyncio.to_thread(lambda: [*map(index.speller.mend, queries)])
+        asked = list(dict.fromkeys([*queries, *map(self._rephrase, mended)]))
         vectors = await self._embedder.embed(asked)
         return await index.search(asked, vectors, k=k, scope=scope)
 
@@ -186,6 +195,11 @@ class Library:
         """See `Reading.search`; for who searches once."""
         async with self.pinned() as reading:
             return await reading.search(queries, k=k, scope=scope)
+
+    async def mend(self, text: str) -> str:
+        """See `Reading.mend`."""
+        async with self.pinned() as reading:
+            return await reading.mend(text)
 
     @asynccontextmanager
     async def pinned(self, *, dense_weight: float = DENSE_WEIGHT) -> AsyncIterator[Reading]:

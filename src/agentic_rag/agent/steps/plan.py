@@ -31,7 +31,7 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
     On a second visit the words that no passage spoke of are searched for alone, and left out of
     the rest: what is wanted stays the same.
     """
-    question = _resolved(state["question"])
+    question = await runtime.context.retriever.mend(_resolved(state["question"]))
     synonyms = runtime.context.profile.synonyms
     wants = [in_their_words(want, synonyms) for want in _parts(question) or [question]]
     searches = list(dict.fromkeys([question, *wants]))
