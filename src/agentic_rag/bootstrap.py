@@ -316,6 +316,7 @@ def read_emergency(clinic: Clinic) -> Emergency:
         start=section.start,
         end=section.start + len(text),
         score=1.0,
+        digest=document.digest,
     )
     return Emergency(passage=passage, advice=tuple(_advice(text)))
 

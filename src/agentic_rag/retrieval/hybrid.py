@@ -1,8 +1,8 @@
 """Hybrid search: both halves of one open index version, fused section by section."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 
 import numpy as np
@@ -29,6 +29,9 @@ class Parts:
     """What is read of a version; row n of vectors [rows, dimension] and ids is passages[n].
 
     The rows of the lexical half are sections.
+
+    Attributes:
+        digests: SHA-256 of each document's file, by doc_id.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Parts:
     ids: Sequence[str]
     vectors: Vectors
     lexical: LexicalIndex
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ class OpenIndex:
         bounds: where each section begins, and the last one ends [sections + 1].
         evidence: whether a section may be found at all [sections].
         trust: the rank of each section's document in the pack's precedence, 0 first [sections].
+        digests: SHA-256 of each document's file, by doc_id; a passage that is found has its own.
     """
 
     name: str
@@ -72,6 +77,7 @@ class OpenIndex:
     bounds: Rows
     evidence: Mask
     trust: NDArray[np.intp]
+    digests: Mapping[str, str]
 
     @classmethod
     def of(cls, parts: Parts, store: VectorStore, taste: Taste) -> "OpenIndex":
@@ -89,6 +95,7 @@ class OpenIndex:
             bounds=np.append(firsts, len(parts.passages)),
             evidence=np.array([doc_id not in noisy for doc_id in doc_ids], dtype=bool),
             trust=np.array([trust[doc_id] for doc_id in doc_ids], dtype=np.intp),
+            digests=parts.digests,
         )
 
     async def search(
@@ -143,7 +150,11 @@ class OpenIndex:
         ranked = self._distinct_first(firsts)[:k]
         if len(ranked) < k:  # few sections: their other parts follow
             ranked += [row for row in self._others(firsts, vectors) if row not in scores]
-        return [replace(self.passages[r], score=scores.get(r, 0.0)) for r in ranked[:k]]
+        return [self._found(row, scores.get(row, 0.0)) for row in ranked[:k]]
+
+    def _found(self, row: int, score: float) -> Passage:
+        passage = self.passages[row]
+        return replace(passage, score=score, digest=self.digests.get(passage.doc_id, ""))
 
     def _fused(
         self, query: str, vector: Vectors, near: Rows, allowed: Mask

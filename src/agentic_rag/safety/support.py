@@ -1,25 +1,16 @@
 """Tells whether a passage carries a sentence, and in which words. Pure."""
 
 import re
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from agentic_rag.language import sentence_spans, stem, topic_words, words
-from agentic_rag.safety.numbers import carries_numbers, numbers
+from agentic_rag.language import sentence_spans
+from agentic_rag.safety.numbers import is_carried
+from agentic_rag.safety.reading import Figure, Reading, Word, read
+from agentic_rag.safety.wording import Dictionary, dictionary, plain
 
-ENOUGH = 0.8
-"""Share of a sentence's content words that the quoted span must hold."""
-
-_GUARDS = frozenset(
-    stem(word)
-    for word in words(
-        "after always avoid before below above decrease hard gently gentle increase less least "
-        "more most must never only optional required safe stop unsafe until"
-    )
-)
-"""Words that turn a statement round when they come or go: both sides must have the same."""
-
-_NEGATION = re.compile(r"\b(?:no|not|never|none|without|cannot|nor)\b|n't\b", re.IGNORECASE)
+_MOST_WORDS = 90  # a longer sentence is none, and cannot be judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +25,21 @@ class Support:
 NOTHING = Support(0.0, 0, 0)
 
 
-def find_support(sentence: str, text: str, heading: str) -> Support:
-    """Return the span of `text` that best carries the sentence; NOTHING where none does.
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A statement of a passage; `lent` are the meanings that stand over it."""
 
-    A sentence of the passage carries it when it holds enough of its content words (the heading
-    lends its own), all of its numbers, and is turned round by the same words as often. Two
-    neighbours together carry only what has no number: the number could be the other's.
+    start: int
+    end: int
+    reading: Reading
+    lent: frozenset[str]
+    lent_figures: tuple[Figure, ...]
+
+
+def find_support(
+    sentence: str, text: str, heading: str, words: Dictionary | None = None
+) -> Support:
+    """Return the span of `text` that carries the sentence; NOTHING where none does.
 
     >>> text = "Scaling takes 40 minutes. Crowns take longer."
     >>> find_support("Scaling takes 40 minutes.", text, "").score
@@ -47,40 +47,316 @@ def find_support(sentence: str, text: str, heading: str) -> Support:
     >>> find_support("Scaling takes 90 minutes.", text, "") is NOTHING
     True
     """
-    said = set(_content(sentence))
-    if not said:
+    words = words or dictionary()
+    said = read(sentence, words)
+    if not _can_be_judged(sentence, said):
         return NOTHING
-    lent = set(_content(heading))
-    best = NOTHING
-    for start, end in _windows(text, alone=bool(numbers(sentence))):
-        span = text[start:end]
-        score = len(said & (set(_content(span)) | lent)) / len(said)
-        if score > best.score and said & set(_content(span)) and _agree(sentence, span, heading):
-            best = Support(score, start, end)
-    return best if best.score >= ENOUGH else NOTHING
+    statements = _statements(text, heading, words)
+    return _find(said, statements) or _find_in_two(sentence, statements, words) or NOTHING
 
 
-def _content(text: str) -> list[str]:
-    """Return the stems of the words that a statement is about; "takes" and the like are none."""
-    return [stem(word) for word in topic_words(text)]
+def explain(sentence: str, text: str, heading: str, words: Dictionary | None = None) -> list[str]:
+    words = words or dictionary()
+    said = read(sentence, words)
+    out=[]
+    for s in _statements(text, heading, words):
+        why = _refusal(said, s)
+        n=len(said.meanings & s.reading.meanings)
+        out.append((-n, why, text[s.start:s.end]))
+    out.sort(key=lambda x:x[0])
+    return out[:2]
 
 
-def _windows(text: str, *, alone: bool) -> list[tuple[int, int]]:
-    """Return each sentence, then each pair of neighbours: the shortest best span wins."""
-    spans = sentence_spans(text)
-    pairs = [] if alone else [(start, end) for (start, _), (_, end) in pairwise(spans)]
-    return [*spans, *pairs]
+def _can_be_judged(sentence: str, said: Reading) -> bool:
+    worded = any(not word.is_light for word in said.words) or said.figures
+    return bool(worded) and len(said.roots) <= _MOST_WORDS and not sentence.rstrip().endswith("?")
 
 
-def _agree(sentence: str, span: str, heading: str) -> bool:
-    if not carries_numbers(sentence, f"{heading} {span}"):
-        return False
-    said = {stem(word) for word in words(sentence)}
-    carried = {stem(word) for word in words(span)}
-    if said & _GUARDS - {stem(word) for word in words(heading)} != carried & _GUARDS:
-        return False
-    return _negations(sentence) == _negations(span)
+def _find(said: Reading, statements: Sequence[_Statement]) -> Support | None:
+    best: Support | None = None
+    for each in statements:
+        if not _may_carry(said, each) or _refusal(said, each):
+            continue
+        support = Support(_score(said, each.reading), each.start, each.end)
+        if best is None or support.score > best.score or (support.score == best.score and support.end - support.start < best.end - best.start):
+            best = support
+    return best
 
 
-def _negations(text: str) -> int:
-    return len(_NEGATION.findall(text.replace("\u2019", "'")))
+def _may_carry(said: Reading, statement: _Statement) -> bool:
+    """Look first, cheaply, whether every word has its like."""
+    there, lent = statement.reading.meanings, statement.lent
+    for word in said.words:
+        if not word.is_light and word.meanings.isdisjoint(there) and word.meanings.isdisjoint(lent):
+            return False
+    return True
+
+
+def _score(said: Reading, carrier: Reading) -> float:
+    """Return the share of a sentence's words that a statement has itself; its own stem counts whole."""
+    own = {word.root for word in carrier.words}
+    counted = [word for word in said.words if not word.is_light]
+    if not counted:
+        return 1.0
+    points = sum(
+        1.0 if word.root in own else 0.9 for word in counted
+    )
+    return points / len(counted)
+
+
+def _refusal(said: Reading, statement: _Statement) -> str:
+    """Return why a statement does not carry what is said, or nothing."""
+    there = statement.reading
+    if said.roots == there.roots and said.flags == there.flags:
+        return ""
+    if not any(not w.is_light and not w.meanings.isdisjoint(there.meanings) for w in said.words) and not _only_numbers(said, there):
+        return "nothing in common"
+    pairs: list[tuple[Word, Word]] = []
+    lends = False
+    for word in said.words:
+        likes = [w for w in there.words if not w.meanings.isdisjoint(word.meanings)]
+        if not likes:
+            if word.is_light:
+                continue
+            if word.meanings.isdisjoint(statement.lent):
+                return f"unsupported: {word.root}"
+            lends = True
+            continue
+        fitting = [w for w in likes if w.negated == word.negated and _words_fit(word, w)]
+        if not fitting and word.is_light:
+            continue
+        if not fitting:
+            if not any(w.negated == word.negated for w in likes):
+                return f"polarity: {word.root}"
+            return f"relation: {word.root}"
+        pairs += [(word, w) for w in fitting]
+    met = frozenset(id(w) for _, w in pairs)
+    return (
+        _other_subject(there, met, statement.lent, lends)
+        or _dropped(said, there, met, statement.lent)
+        or _figures(said, statement)
+        or _flags(said, there, pairs)
+    )
+
+
+def _only_numbers(said: Reading, there: Reading) -> bool:
+    return bool(said.figures) and bool(said.words)
+
+
+def _words_fit(said: Word, carried: Word) -> bool:
+    """Tell whether two words stand in the same relation; far behind a "before" nothing is sure."""
+    if _tags_fit(said.tag, carried.tag):
+        return True
+    far = 2
+    return (not said.tag and carried.depth > far) or (not carried.tag and said.depth > far)
+
+
+def _tags_fit(said: str, carried: str) -> bool:
+    if said == carried:
+        return True
+    if {said, carried} <= {"only if", "if", "after", "unless"} and "unless" not in (said, carried):
+        return True
+    loose = {"", "if", "while", "because", "despite"}
+    return said in loose and carried in loose and said != "because"
+
+
+def _other_subject(there: Reading, met: frozenset[int], lent: frozenset[str], lends: bool) -> str:
+    """Refuse a heading's subject where the statement has another one of its own."""
+    if not lends:
+        return ""
+    for word in there.words:
+        if id(word) in met:
+            return ""
+        if not word.is_light and word.meanings.isdisjoint(lent) and word.root not in there.field_roots:
+            return f"another subject: {word.root}"
+    return ""
+
+
+_HARD = frozenset({"only if", "if", "unless", "except", "until", "than", "instead", "before", "after"})
+
+
+def _dropped(said: Reading, there: Reading, met: frozenset[int], lent: frozenset[str]) -> str:
+    """Refuse where a condition, a limit or the people that it is about were left out."""
+    groups: dict[tuple[str, int], bool] = {}
+    for word in there.words:
+        if word.tag in _HARD and not word.is_light:
+            key = (word.tag, word.clause)
+            groups[key] = groups.get(key, False) or id(word) in met or not word.meanings.isdisjoint(lent)
+    for (tag, _), kept in groups.items():
+        if not kept:
+            return f"dropped: {tag}"
+    for word in there.words:
+        if word.root in _WHO and id(word) not in met and word.meanings.isdisjoint(lent):
+            return f"dropped: {word.root}"
+    return ""
+
+
+_WHO = frozenset(dictionary()._of("child adult baby infant pregnant pregnancy diabetic smoker senior woman man parent student newborn elderly teenager")) if False else frozenset()
+_FIELDS = frozenset()
+
+
+def _figures(said: Reading, statement: _Statement) -> str:
+    """Refuse a number that the statement has not, or has of something else."""
+    there = statement.reading.figures
+    for figure in said.figures:
+        fitting = [f for f in there if is_carried(figure.quantity, f.quantity)]
+        if not fitting:
+            if any(is_carried(figure.quantity, f.quantity) for f in statement.lent_figures):
+                continue
+            return f"number: {figure.quantity.kind} {figure.quantity.low}"
+        fitting = [f for f in fitting if f.negated == figure.negated]
+        if not fitting:
+            return "polarity of a number"
+        fitting = [f for f in fitting if _tags_fit(figure.tag, f.tag)]
+        if not fitting:
+            return "relation of a number"
+        rivals = [f for f in there if f.quantity.kind == figure.quantity.kind and f not in fitting]
+        if rivals and max(_bound_to(said, statement.reading, f) for f in rivals) > max(_bound_to(said, statement.reading, f) for f in fitting):
+            return "number of another thing"
+    return ""
+
+
+def _bound_to(said: Reading, there: Reading, figure: Figure) -> int:
+    """Count how much of a number's clause is in the sentence, less what is not."""
+    points = 0
+    for word in there.words:
+        if word.clause == figure.clause and not word.is_light:
+            points += 1 if not word.meanings.isdisjoint(said.meanings) else -1
+    return points
+
+
+def _flags(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) -> str:
+    clauses = frozenset(w.clause for _, w in pairs)
+    ours, theirs = said.flags_in(None), there.flags_in(clauses or None)
+    every = there.flags_in(None)
+    if ("neednot" in ours) != ("neednot" in theirs):
+        return "need not"
+    loose = {"may", "can", "sometimes", "some", "rarely"}
+    if "must" in ours and not {"must", "need", "should"} & every and (loose | {"advise"}) & theirs:
+        return "must"
+    if "should" in ours and not {"must", "need", "should", "advise"} & every and loose & theirs:
+        return "should"
+    if {"may", "can"} & ours and {"must", "need", "should"} & theirs and not loose & every:
+        return "may"
+    if "may" in ours and not loose & every:
+        return "may"
+    if {"may", "sometimes"} & theirs and not (loose | {"usually", "advise"}) & ours:
+        return "certain"
+    if "can" in theirs and not (loose | {"must","should"}) & ours and False:
+        return "certain"
+    if "always" in ours and not {"always", "all"} & every:
+        return "always"
+    if "usually" in ours and not {"usually", "most"} & every:
+        return "usually"
+    if "sometimes" in ours and not loose & every:
+        return "sometimes"
+    if "all" in ours and not {"all", "always"} & every:
+        return "all"
+    if "most" in ours and not {"most", "usually"} & every:
+        return "most"
+    if "only" in ours and not ({"only"} & every or any(w.tag in ("unless", "until", "except") for w in there.words)):
+        return "only"
+    if {"usually", "most"} & theirs and not {"usually", "most", "may", "can", "sometimes"} & ours:
+        return "usually dropped"
+    if "rarely" in theirs and "rarely" not in ours:
+        return "rarely dropped"
+    if "some" in theirs and not loose & ours:
+        return "some dropped"
+    if "rarely" in ours and "rarely" not in every:
+        return "rarely"
+    return ""
+
+
+_LINE = re.compile(r"[^\n]+")
+_BULLET = re.compile(r"\s*(?:(?:[-*+\u2022]|\d{1,2}[.)])\s+|>\s*)")
+_FIELD = re.compile(r"\s*([A-Za-z][\w ()/%-]{0,40}?)\s*:\s+(?=\S)")
+_HEADING = re.compile(r"\s*#{1,6}\s")
+
+
+@lru_cache(maxsize=1024)
+def _statements(text: str, heading: str, words: Dictionary) -> tuple[_Statement, ...]:
+    """Take a passage apart, once for all the sentences that it is asked about."""
+    spans = list(_spans(text))
+    names = " ".join(text[a:b] for a, b, name in spans if name.lower() in _NAMES)
+    above = read(f"{heading} {names}", words)
+    found = [
+        _Statement(a, b, read(text[a:b], words, name), above.meanings, above.figures)
+        for a, b, name in spans
+    ]
+    return (*found, *_records(found))
+
+
+_NAMES = {"name", "title", "item", "treatment", "service", "product"}
+
+
+def _records(found: Sequence[_Statement]) -> Iterator[_Statement]:
+    """Yield the runs of lines that only give a figure each, taken together."""
+    run: list[_Statement] = []
+    for each in (*found, None):
+        reading = each.reading if each else None
+        if each and reading and reading.field_roots and reading.figures and all(
+            w.root in reading.field_roots or w.is_light for w in reading.words
+        ):
+            run.append(each)
+            continue
+        for first in range(len(run)):
+            for last in range(first + 1, len(run)):
+                yield _together(run[first : last + 1])
+        run = []
+
+
+def _together(parts: Sequence[_Statement]) -> _Statement:
+    step = 1000
+    readings = [part.reading for part in parts]
+    merged = Reading(
+        words=tuple(replace(w, clause=w.clause + step * n) for n, r in enumerate(readings) for w in r.words),
+        figures=tuple(replace(f, clause=f.clause + step * n) for n, r in enumerate(readings) for f in r.figures),
+        flags=frozenset((f, c + step * n) for n, r in enumerate(readings) for f, c in r.flags),
+        meanings=frozenset().union(*(r.meanings for r in readings)),
+        roots=tuple(x for r in readings for x in r.roots),
+        field_roots=frozenset().union(*(r.field_roots for r in readings)),
+    )
+    return _Statement(parts[0].start, parts[-1].end, merged, parts[0].lent, parts[0].lent_figures)
+
+
+def _spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield (start, end, field name) of each statement."""
+    for line in _LINE.finditer(text):
+        if _HEADING.match(line[0]):
+            continue
+        bullet = _BULLET.match(line[0])
+        at = line.start() + (bullet.end() if bullet else 0)
+        body = text[at : line.end()]
+        name = _FIELD.match(body)
+        field = name[1] if name else ""
+        for start, end in sentence_spans(body):
+            yield at + start, at + end, field
+
+
+_CONNECTOR = re.compile(r"(?:[,;]\s+(?:and|but|while|so|or|whereas)?\s*|\s+(?:and|but|while)\s+|\s+-\s+)")
+
+
+def _find_in_two(
+    sentence: str, statements: Sequence[_Statement], words: Dictionary
+) -> Support | None:
+    """Find two neighbours that carry a half of the sentence each."""
+    if not all(
+        any(not word.meanings.isdisjoint(s.reading.meanings | s.lent) for s in statements)
+        for word in read(sentence, words).words
+        if not word.is_light
+    ):
+        return None
+    for cut in _CONNECTOR.finditer(sentence):
+        halves = [read(half, words) for half in (sentence[: cut.start()], sentence[cut.end() :])]
+        if not all(_can_be_judged("", half) for half in halves):
+            continue
+        first = _find(halves[0], statements)
+        if not first:
+            continue
+        lent = [replace(s, lent=s.lent | halves[0].meanings) for s in statements]
+        second = _find(halves[1], lent)
+        if second:
+            return Support(
+                min(first.score, second.score), min(first.start, second.start), max(first.end, second.end)
+            )
+    return None
