@@ -29,6 +29,7 @@ _MERIDIEM = r"[ap]\.?\s?m\b\.?"
 _HOUR = rf"(?:\d{{1,2}}[:.]\d{{2}}(?!\d|[.,:]\d|\s*%)(?:\s*(?:{_MERIDIEM}))?|\d{{1,2}}\s*{_MERIDIEM}|noon\b|midday\b|midnight\b)"
 
 _CODE = re.compile(r"(?<![\w-])[A-Za-z]+(?:-?[A-Za-z]+)*-?\d\w*(?:-\w+)*")
+_ABROAD = re.compile(r"(?<![\w.,:])\+\d[\d ()-]{6,18}\d(?!\w)")
 _PHONE = re.compile(
     r"(?<![\w.,:])(?:\+\d[\d ()-]{6,18}\d|\(?0\d{1,4}\)?[ -]\d[\d -]{4,12}\d|\d{3,5}(?:[ -]\d{2,5}){1,3}|\d{8,14})(?![\w:]|[.,]\d)"
 )
@@ -56,6 +57,7 @@ def pieces(text: str) -> Iterator[Piece]:
     [('date', (0, 5, 3), (0, 5, 3)), ('clock', (570,), (1080,))]
     """
     readings: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Piece | None]], ...] = (
+        (_ABROAD, _phone),
         (_DATE, _date),
         (_PHONE, _phone),
         (_CODE, _code),

@@ -32,6 +32,7 @@ class Quantity:
         low: in the kind's own unit; `high` differs for a range only.
         bound: least, most, over or under, where the text says so.
         lead: within, every, for, after ..., where such a word stands before it.
+        side: before or after, where such a word stands behind it.
         per: stem of what it is counted for, as in "twice a day".
         nouns: stems of what is counted.
         start: where it stands, up to `end`.
@@ -44,6 +45,7 @@ class Quantity:
     end: int
     bound: str = ""
     lead: str = ""
+    side: str = ""
     per: str = ""
     nouns: tuple[str, ...] = ()
 
@@ -76,6 +78,7 @@ _LEX = re.compile(
 )
 _LINKS = {"-", "to", "or", "through"}
 _NEVER_ONE_AFTER = {"no", "each", "every", "any", "this", "that", "which", "another", "the", "some"}
+_NUMBERED = {"day", "week", "month", "trimester"}  # "day 3" is the third one
 _NOUNS = 3  # words behind a number, one of which is what it counts
 
 
@@ -144,6 +147,8 @@ def _same_phone(one: str, other: str) -> bool:
 def _leads_agree(said: Quantity, carried: Quantity) -> bool:
     if said.kind not in TIMES:
         return True
+    if said.side and carried.side and said.side != carried.side:
+        return False
     return said.lead == carried.lead or (said.lead != "every" and "" in (said.lead, carried.lead))
 
 
@@ -178,6 +183,8 @@ def _measure(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     behind, end = _currency_behind(lexes, end)
     currency = currency or behind
     kind = f"money:{currency}" if currency else high.kind or "count"
+    if kind == "count" and _text(lexes, at - 1) in _NUMBERED:
+        kind = "ordinal"
     nouns = _nouns(lexes, end) if kind == "count" else ()
     return Quantity(
         kind=kind,
@@ -238,6 +245,8 @@ def _value(lexes: Sequence[_Lex], at: int) -> _Value | None:
         scale, at = SCALES[_text(lexes, at)], at + 1
     if [_text(lexes, at + n) for n in range(2)] == ["of", "rupees"]:
         at += 1
+    if _text(lexes, at) in ("degree", "degrees") and _text(lexes, at + 1) in UNITS:
+        at += 1
     hyphen = 1 if _text(lexes, at) == "-" and _text(lexes, at + 1) in UNITS else 0
     unit = UNITS.get(_text(lexes, at + hyphen))
     if not unit:
@@ -272,7 +281,7 @@ def _spelled(lexes: Sequence[_Lex], at: int) -> tuple[Fraction, int] | None:
     """Read "forty-five", "two thousand five hundred", "a hundred and twenty", "a couple of"."""
     if [_text(lexes, at + n) for n in range(3)] == ["a", "couple", "of"]:
         return Fraction(2), at + 3
-    if _text(lexes, at) in ("a", "one") and not _is_counted(lexes, at):
+    if _text(lexes, at) in ("a", "one", "both") and not _is_counted(lexes, at):
         return None
     total, part, begun = 0, 0, at
     while True:
@@ -307,6 +316,9 @@ def _is_counted(lexes: Sequence[_Lex], at: int) -> bool:
     after = _text(lexes, at + 1)
     if _text(lexes, at) == "a":
         return after in SCALES
+    if _text(lexes, at) == "both":
+        ahead = [_text(lexes, at + n) for n in range(1, 4)]
+        return after.endswith("s") and "and" not in ahead
     before = _text(lexes, at - 1)
     return after.isalpha() and after != "of" and before not in _NEVER_ONE_AFTER or after == "-"
 
@@ -330,7 +342,8 @@ def _article(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     is_per = before in REPEATS or before in ("times", "time") or before[:1].isdigit() or (
         _noun_of_count(lexes, at)
     )  # fmt: skip
-    if lexes[at].text not in ("a", "an") or unit[0] not in TIMES or is_per:
+    is_other = _text(lexes, at + 1) in ("night", "second", "min", "sec", "hr")  # "a night guard"
+    if lexes[at].text not in ("a", "an") or unit[0] not in TIMES or is_per or is_other:
         return None
     half = [_text(lexes, at + n) for n in range(2, 5)] == ["and", "a", "half"]
     end = at + 5 if half else at + 2
@@ -349,9 +362,14 @@ def _noun_of_count(lexes: Sequence[_Lex], at: int) -> bool:
 def _ordinal(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     """Read "first" and "3rd"; in "at first" nothing is counted."""
     word, after = lexes[at].text, _text(lexes, at + 1)
-    if word in ORDINALS and after.isalpha() and _text(lexes, at - 1) != "at":
-        return _one("ordinal", Fraction(ORDINALS[word]), lexes[at], at + 1)
-    return None
+    if word not in ORDINALS or not after.isalpha() or _text(lexes, at - 1) == "at":
+        return None
+    end = ORDINALS.get(_text(lexes, at + 2)) if after in ("or", "to", "and") else None
+    low, high = Fraction(ORDINALS[word]), Fraction(end or ORDINALS[word])
+    last = at + 2 if end else at
+    return Quantity(
+        kind="ordinal", low=low, high=high, start=lexes[at].start, end=lexes[last].end
+    ), last + 1
 
 
 def _one(
@@ -408,6 +426,9 @@ _PER = _pattern(
     r"[\w ]{0,20}?(?:\s*/\s*|\s+(?:per|for each|for every|for one|each|every|in a|a|an)\s+)([a-z]{2,})"
 )
 _ADVERB = _pattern(rf"[\w ]{{0,20}}?\s({'|'.join(ADVERBS)})\b")
+_SIDES = dict.fromkeys(("before", "ahead", "earlier", "prior", "beforehand", "ago"), "before")
+_SIDES |= dict.fromkeys(("after", "later", "afterwards", "following"), "after")
+_SIDE = _pattern(rf"\s+({'|'.join(_SIDES)})\b")
 _REACH = 40
 
 
@@ -425,7 +446,14 @@ def _in_context(quantity: Quantity, text: str) -> Quantity:
         plain = re.sub(r"(?:at least|at most|up to|more than|less than|a minimum of|a maximum of)\s+$", "", before)
         found = _LEAD.search(plain)
         lead = found[1].lower() if found else ""
-    return replace(quantity, bound=bound, lead=_SAME_LEAD.get(lead, lead), per=_per(quantity, behind))
+    side = _SIDE.match(behind)
+    return replace(
+        quantity,
+        bound=bound,
+        lead=_SAME_LEAD.get(lead, lead),
+        side=_SIDES[side[1].lower()] if side else "",
+        per=_per(quantity, behind),
+    )
 
 
 def _per(quantity: Quantity, behind: str) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from agentic_rag.language import STOP_WORDS
 from agentic_rag.safety.numbers import Quantity, lent, quantities
+from agentic_rag.safety.units import ORDINALS
 from agentic_rag.safety.wording import Dictionary, plain, root, words_of
 
 _PIECE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d[\w.,:/-]*|[,;:.!?()|-]")
@@ -36,9 +37,9 @@ HEDGES = {
     **dict.fromkeys(("sometimes", "occasionally", "occasional"), "sometimes"),
     **dict.fromkeys(("rarely", "seldom", "rare", "uncommon"), "rarely"),
     **dict.fromkeys(("only", "solely", "exclusively"), "only"),
-    **dict.fromkeys(("all", "every", "each", "everyone", "everybody", "any"), "all"),
+    **dict.fromkeys(("all", "every", "everyone", "everybody"), "all"),
     **dict.fromkeys(("most",), "most"),
-    **dict.fromkeys(("some", "certain", "several", "few"), "some"),
+    **dict.fromkeys(("some", "certain"), "some"),
     **dict.fromkeys(("almost", "nearly"), "almost"),
 }  # fmt: skip
 _MARKERS = {
@@ -56,7 +57,7 @@ _LIGHT = frozenset(
     take last cost need require be become have get make do go come give provide offer receive want
     like please note also however therefore general about around approximately roughly patient
     clinic total able ensure sure remember mean available case document information lot thing way
-    time call know let people due stay remain out aim best suit ideal person someone anyone everyone client want wish will possible involve
+    time call know let people due stay remain out aim best suit ideal see run serve result plan put keep set place buy look here each today way person someone anyone everyone client want wish will possible involve
     happen occur say tell own so still just then even really very actually simply currently usually
     kind type certain part done use used using count amount charge price fee further well good
     person practice place team staff
@@ -64,7 +65,7 @@ _LIGHT = frozenset(
 ) | {"clinic's", "patient's"}  # fmt: skip
 _STOPS = STOP_WORDS - {"before", "after", "until", "if", "because", "while", "during", "no", "not", "nor",
     "above", "below", "over", "under", "off", "out", "up", "down", "more", "most", "only", "further", "again"}  # fmt: skip
-_STOPS |= {"there", "per", "carried", "upon", "onto", "within", "without", "via", "the", "us", "they", "everything", "ll", "ve",
+_STOPS |= {"there", "apart", "ahead", "later", "earlier", "afterwards", "beforehand", "per", "carried", "upon", "onto", "within", "without", "via", "the", "us", "they", "everything", "ll", "ve",
     "s", "t", "re", "among", "towards", "whom", "dear", "hello", "yes", "although", "though", "either", "whereas",
     "up", "out", "off", "down", "over", "one", "ones", "too", "is", "it", "its", "least", "inr", "rs", "rupees",
     "am", "pm", "ist"}  # fmt: skip
@@ -87,6 +88,7 @@ class Word:
         negated: whether it stands under a "not".
         tag: before, after, until, if ... where it stands behind such a word.
         clause: which clause it is in.
+        group: which of the tags it is.
         depth: how many words stand between it and the tag.
         is_light: whether nobody misses it.
     """
@@ -96,8 +98,10 @@ class Word:
     negated: bool
     tag: str
     clause: int
+    group: int
     depth: int
     is_light: bool
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,10 @@ class Reading:
     figures: tuple[Figure, ...]
     flags: frozenset[tuple[str, int]]
     meanings: frozenset[str] = field(repr=False)
+    lendable: frozenset[str] = field(repr=False)
     roots: tuple[str, ...] = field(repr=False)
     field_roots: frozenset[str] = frozenset()
+    is_active: bool = True
 
     def flags_in(self, clauses: frozenset[int] | None) -> frozenset[str]:
         """Return the flags of some clauses, or of all."""
@@ -138,7 +144,7 @@ _CONTRACTED = re.compile(r"(?<=\w)'(?:re|ll|d|ve|m|s)$")
 class _Piece:
     """A word or a sign of a text."""
 
-    __slots__ = ("text", "root", "start", "end", "group", "swallowed")
+    __slots__ = ("text", "root", "start", "end", "group", "swallowed", "numbered")
 
     def __init__(self, found: "re.Match[str]") -> None:
         self.text = _CONTRACTED.sub("", found[0].lower())
@@ -146,6 +152,7 @@ class _Piece:
         self.root = root(self.text)
         self.group: tuple[str, ...] = ()
         self.swallowed = False
+        self.numbered = False
 
 
 @lru_cache(maxsize=8192)
@@ -155,6 +162,8 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
     numbers = [lent(q, field_name) if field_name else q for q in quantities(plain_text)]
     pieces = [_Piece(found) for found in _PIECE.finditer(plain_text)]
     _find_phrases(pieces, dictionary)
+    spoken = [(p.start, p.end) for p in pieces if p.numbered]
+    numbers = [q for q in numbers if not any(a <= q.start < b for a, b in spoken)]
     walk = _Walk(pieces, numbers, dictionary)
     walk.go()
     meanings = frozenset().union(*(w.meanings for w in walk.words)) if walk.words else frozenset()
@@ -163,7 +172,11 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
         figures=tuple(walk.figures),
         flags=frozenset(walk.flags),
         meanings=meanings,
+        lendable=frozenset(
+            m for p in pieces for m in (p.root, *p.group) if p.text[0].isalpha() and p.text not in _STOPS
+        ),
         roots=tuple(p.root for p in pieces if p.text[0].isalnum()),
+        is_active=not _BE & {p.text for p in pieces},
         field_roots=frozenset(root(each) for each in words_of(plain(field_name).lower())),
     )
 
@@ -181,13 +194,20 @@ def _find_phrases(pieces: Sequence[_Piece], dictionary: Dictionary) -> None:
             for piece in inside:
                 piece.group += (phrase.group,)
                 piece.swallowed |= swallow
+                piece.numbered |= "day" in phrase.roots and any(p.text in ORDINALS for p in inside)
             step = max(step, len(phrase.roots)) if swallow else step
         at += step
 
 
 _BOUND_WORDS = frozenset(
     "more less than least most at up to over under above below older younger longer later earlier fewer minimum "
-    "maximum no not or and a of greater higher lower only exceeding".split()  # noqa: SIM905
+    "maximum no not or and a of greater higher lower only exceeding as long much many high".split()  # noqa: SIM905
+)
+
+
+_FINITE = frozenset("may can must should will is are was were".split())  # noqa: SIM905
+_VERBAL = frozenset(
+    "is are was were can may must should will you we it they do does please there has have which who that".split()  # noqa: SIM905
 )
 
 
@@ -214,6 +234,9 @@ class _Walk:
         self._led = ""  # the "until" or "unless" that the statement begins with
         self._leading = False
         self._depth = 0
+        self._group = 0
+        self._negated_in = -1  # the clause of the last "not"
+        self._since = 0  # words behind it
 
     def go(self) -> None:
         """Read every piece."""
@@ -267,8 +290,12 @@ class _Walk:
         text = piece.text
         if self._narrow and text in ("for", "in", "at", "on", "to", "with", "is", "are", "by", "from"):
             self._narrow_ends()
+        if self._leading and self._tag in ("after", "before", "until", "while") and text in ("you", "we", "they") and self._depth:
+            self._boundary()
+        if text in _FINITE and self._negated and not self._narrow and self._since:
+            self._boundary()  # "who cannot wait | may rebook"
         self._flag(at, text)
-        if text in MODALS or text in HEDGES:
+        if text in MODALS or text in HEDGES or (text == "asked" and self._text(at - 1) in _BE):
             return
         if text in _STOPS or len(piece.root) < 2 and not text.isdigit():
             return
@@ -278,10 +305,11 @@ class _Walk:
         if text in _OPPOSITES and not piece.group:
             self._negated = not self._negated
             self._mark_run(passive=True)
-            self.words.append(Word(root(_OPPOSITES[text]), self._dictionary.meanings(root(_OPPOSITES[text])), self._negated, self._tag, self._clause, self._depth, False))
+            self.words.append(Word(root(_OPPOSITES[text]), self._dictionary.meanings(root(_OPPOSITES[text])), self._negated, self._tag, self._clause, self._group, self._depth, False, len(self.words)))
             return
         per = {figure.quantity.per for figure in self.figures}
-        self._word(piece, light=piece.root in _LIGHT or (piece.root in per) or (text in ("daily", "weekly", "monthly") and bool(per)))
+        is_light = piece.root in _LIGHT and self._tag in ("", "if", "while")
+        self._word(piece, light=is_light or (piece.root in per) or (text in ("daily", "weekly", "monthly") and bool(per)))
 
     def _flag(self, at: int, text: str) -> None:
         base = text.removesuffix("n't") if text.endswith("n't") else text
@@ -306,9 +334,10 @@ class _Walk:
             own |= {f"#{_COMPARED[piece.text]}"}
         self.words.append(
             Word(piece.root, own | frozenset(piece.group), self._negated, self._tag, self._clause,
-                 self._depth, light)
+                 self._group, self._depth, light, len(self.words))
         )  # fmt: skip
         self._depth += 1
+        self._since += 1
 
     def _sign(self, at: int, sign: str) -> None:
         piece = self._pieces[at]
@@ -326,7 +355,10 @@ class _Walk:
 
     def _list_goes_on(self, at: int) -> bool:
         """Tell whether a comma stands in a list, under the same "not" as before."""
-        for text in (self._text(at + n) for n in range(1, 7)):
+        behind = [self._text(at + n) for n in range(1, 7)]
+        if behind[0] in ("and", "or", "but"):
+            return not _VERBAL.intersection(behind[1:5])
+        for text in behind:
             if text in (",", "or", "and", "nor"):
                 return True
             if not text or text in ".;:!?" or text in _MARKERS or text in MODALS or text in ("you", "we", "it", "they", "is", "are", "but", "not", "please", "which"):
@@ -362,7 +394,7 @@ class _Walk:
 
     def _negator(self, at: int, text: str) -> bool:
         """Begin what stands under a "not"; the rest of its clause stands under it, too."""
-        passive = bool(_BE & {self._text(at - 1), text}) and self._passive(at)
+        passive = bool(_BE & {self._text(at - 1), text, self._text(at + 1)}) and self._passive(at)
         if text.endswith("n't") or text == "cannot":
             self._negate(passive=passive)
             self._flag(at, text)
@@ -374,6 +406,8 @@ class _Walk:
             return True
         if text in ("no", "without") and self._text(at + 1) not in ("one", "longer"):
             self._negated = self._narrow = True
+            if text == "no":
+                self._mark_run()
             return True
         self._negate(passive=passive)
         base = self._text(at - 1)
@@ -382,14 +416,15 @@ class _Walk:
         return True
 
     def _passive(self, at: int) -> bool:
-        return any(self._text(at + n).endswith(("ed", "en", "done", "safe", "able")) for n in (1, 2))
+        return any(self._text(at + n).endswith(("ed", "en", "done", "safe", "able")) for n in (1, 2, 3))
 
     def _negate(self, *, passive: bool) -> None:
         if self._led:
             self.words = [replace(w, tag="only if") if w.tag == self._led else w for w in self.words]
             self._led = ""
             return
-        self._negated = not self._negated
+        self._negated = not (self._negated and self._negated_in == self._clause)
+        self._negated_in, self._since = self._clause, 0
         self._mark_run(passive=passive)
 
     def _only_if(self) -> None:
@@ -402,6 +437,7 @@ class _Walk:
         self.figures = [replace(f, negated=False) if f.clause >= self._main else f for f in self.figures]
         self._boundary()
         self._tag, self._depth = "only if", 0
+        self._group += 1
 
     def _mark_run(self, *, passive: bool = False) -> None:
         """Put what stands before a "not" in the same clause under it: "scaling is not painful"."""
@@ -442,6 +478,7 @@ class _Walk:
         was_empty = not self.words and not self.figures
         self._boundary()
         self._tag, self._leading, self._depth = tag, was_empty, 0
+        self._group += 1
         return True
 
     def _at_number(self, at: int) -> bool:

@@ -61,7 +61,7 @@ def explain(sentence: str, text: str, heading: str, words: Dictionary | None = N
     out=[]
     for s in _statements(text, heading, words):
         why = _refusal(said, s)
-        n=len(said.meanings & s.reading.meanings)
+        n=len(said.meanings & s.reading.meanings) + (5 if not why.startswith("unsupp") else 0)
         out.append((-n, why, text[s.start:s.end]))
     out.sort(key=lambda x:x[0])
     return out[:2]
@@ -112,7 +112,7 @@ def _refusal(said: Reading, statement: _Statement) -> str:
     if not any(not w.is_light and not w.meanings.isdisjoint(there.meanings) for w in said.words) and not _only_numbers(said, there):
         return "nothing in common"
     pairs: list[tuple[Word, Word]] = []
-    lends = False
+    lends, doubtful = False, ""
     for word in said.words:
         likes = [w for w in there.words if not w.meanings.isdisjoint(word.meanings)]
         if not likes:
@@ -125,14 +125,20 @@ def _refusal(said: Reading, statement: _Statement) -> str:
         fitting = [w for w in likes if w.negated == word.negated and _words_fit(word, w)]
         if not fitting and word.is_light:
             continue
-        if not fitting:
-            if not any(w.negated == word.negated for w in likes):
+        if not fitting and not any(w.negated == word.negated for w in likes):
+            fitting = [w for w in likes if (w.tag or word.tag) and _words_fit(word, w)]
+            if not fitting:
                 return f"polarity: {word.root}"
+            doubtful = word.root
+        if not fitting:
             return f"relation: {word.root}"
         pairs += [(word, w) for w in fitting]
+    if doubtful and not any(a.negated and b.negated for a, b in pairs):
+        return f"polarity: {doubtful}"
     met = frozenset(id(w) for _, w in pairs)
     return (
-        _other_subject(there, met, statement.lent, lends)
+        _swapped(said, there, pairs)
+        or _other_subject(there, met, statement.lent, lends)
         or _dropped(said, there, met, statement.lent)
         or _figures(said, statement)
         or _flags(said, there, pairs)
@@ -143,11 +149,25 @@ def _only_numbers(said: Reading, there: Reading) -> bool:
     return bool(said.figures) and bool(said.words)
 
 
+def _swapped(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) -> str:
+    """Refuse where two have changed places: teachers treat students, students treat teachers."""
+    places = {id(word): at for at, word in enumerate(w for w in said.words if not w.is_light)}
+    order: dict[int, int] = {}
+    for word, like in pairs:
+        if id(word) in places:
+            order.setdefault(places[id(word)], like.at)
+    ats = [order[at] for at in sorted(order)]
+    middle = ats[1:-1]
+    if len(ats) >= 3 and ats[0] == max(ats) and ats[-1] == min(ats) and middle == sorted(middle) and len(ats) == len(places) and said.is_active == there.is_active:
+        return "changed places"
+    return ""
+
+
 def _words_fit(said: Word, carried: Word) -> bool:
     """Tell whether two words stand in the same relation; far behind a "before" nothing is sure."""
     if _tags_fit(said.tag, carried.tag):
         return True
-    far = 2
+    far = 1
     return (not said.tag and carried.depth > far) or (not carried.tag and said.depth > far)
 
 
@@ -180,7 +200,7 @@ def _dropped(said: Reading, there: Reading, met: frozenset[int], lent: frozenset
     groups: dict[tuple[str, int], bool] = {}
     for word in there.words:
         if word.tag in _HARD and not word.is_light:
-            key = (word.tag, word.clause)
+            key = (word.tag, word.group)
             groups[key] = groups.get(key, False) or id(word) in met or not word.meanings.isdisjoint(lent)
     for (tag, _), kept in groups.items():
         if not kept:
@@ -200,12 +220,15 @@ def _figures(said: Reading, statement: _Statement) -> str:
     there = statement.reading.figures
     for figure in said.figures:
         fitting = [f for f in there if is_carried(figure.quantity, f.quantity)]
+        if not fitting and _each(figure, statement.reading):
+            continue
         if not fitting:
             if any(is_carried(figure.quantity, f.quantity) for f in statement.lent_figures):
                 continue
             return f"number: {figure.quantity.kind} {figure.quantity.low}"
-        fitting = [f for f in fitting if f.negated == figure.negated]
-        if not fitting:
+        if not any(f.negated == figure.negated for f in fitting) and not (
+            any(w.negated for w in said.words) and any(w.negated for w in statement.reading.words)
+        ):
             return "polarity of a number"
         fitting = [f for f in fitting if _tags_fit(figure.tag, f.tag)]
         if not fitting:
@@ -214,6 +237,13 @@ def _figures(said: Reading, statement: _Statement) -> str:
         if rivals and max(_bound_to(said, statement.reading, f) for f in rivals) > max(_bound_to(said, statement.reading, f) for f in fitting):
             return "number of another thing"
     return ""
+
+
+def _each(figure: Figure, there: Reading) -> bool:
+    """Tell whether "once a week" is what "every week" says."""
+    quantity = figure.quantity
+    once = quantity.per and quantity.low == quantity.high == 1 and quantity.nouns == ("time",)
+    return bool(once) and any(f == "all" for f, _ in there.flags) and quantity.per in there.meanings
 
 
 def _bound_to(said: Reading, there: Reading, figure: Figure) -> int:
@@ -269,6 +299,7 @@ def _flags(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) ->
 
 _LINE = re.compile(r"[^\n]+")
 _BULLET = re.compile(r"\s*(?:(?:[-*+\u2022]|\d{1,2}[.)])\s+|>\s*)")
+_SEMICOLON = re.compile(r"[^;\s][^;]*[^;\s]|[^;\s]")
 _FIELD = re.compile(r"\s*([A-Za-z][\w ()/%-]{0,40}?)\s*:\s+(?=\S)")
 _HEADING = re.compile(r"\s*#{1,6}\s")
 
@@ -280,7 +311,7 @@ def _statements(text: str, heading: str, words: Dictionary) -> tuple[_Statement,
     names = " ".join(text[a:b] for a, b, name in spans if name.lower() in _NAMES)
     above = read(f"{heading} {names}", words)
     found = [
-        _Statement(a, b, read(text[a:b], words, name), above.meanings, above.figures)
+        _Statement(a, b, read(text[a:b], words, name), above.lendable, above.figures)
         for a, b, name in spans
     ]
     return (*found, *_records(found))
@@ -313,6 +344,7 @@ def _together(parts: Sequence[_Statement]) -> _Statement:
         figures=tuple(replace(f, clause=f.clause + step * n) for n, r in enumerate(readings) for f in r.figures),
         flags=frozenset((f, c + step * n) for n, r in enumerate(readings) for f, c in r.flags),
         meanings=frozenset().union(*(r.meanings for r in readings)),
+        lendable=frozenset(),
         roots=tuple(x for r in readings for x in r.roots),
         field_roots=frozenset().union(*(r.field_roots for r in readings)),
     )
@@ -330,10 +362,11 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
         name = _FIELD.match(body)
         field = name[1] if name else ""
         for start, end in sentence_spans(body):
-            yield at + start, at + end, field
+            for piece in _SEMICOLON.finditer(body, start, end):
+                yield at + piece.start(), at + piece.end(), field
 
 
-_CONNECTOR = re.compile(r"(?:[,;]\s+(?:and|but|while|so|or|whereas)?\s*|\s+(?:and|but|while)\s+|\s+-\s+)")
+_CONNECTOR = re.compile(r"(?:[,;]\s+(?:and|but|while|so|or|whereas|because)?\s*|\s+(?:and|but|while)\s+|\s+-\s+)")
 
 
 def _find_in_two(
