@@ -15,6 +15,7 @@ from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
+from agentic_rag.inference.cross_encoder import CrossEncoderChecker
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
@@ -149,6 +150,7 @@ def build_house(settings: Settings) -> House:
         ladder=Ladder(models, floor=quoter),
         quoter=quoter,
         limits=build_limits(settings),
+        checker=CrossEncoderChecker(settings.support_model) if settings.support_model else None,
     )
     return House(
         settings=settings,

@@ -64,7 +64,10 @@ def pieces(text: str) -> Iterator[Piece]:
         (_CLOCK, _clock),
         (_DAYS, _days),
     )
+    has_digits = any(map(str.isdigit, text))
     for pattern, read in readings:
+        if pattern in (_ABROAD, _DATE, _PHONE, _CODE) and not has_digits:
+            continue
         for found in pattern.finditer(text):
             piece = read(found)
             if piece:

@@ -76,6 +76,7 @@ class _Value(NamedTuple):
 _LEX = re.compile(
     r"\d+(?:,\d{2,3})*(?:\.\d+)?(?:[/\u2044]\d+)?|\u00b0\s?[cf]\b|[^\W\d_]+|/-|[^\s\w]", re.IGNORECASE
 )
+_BEGINNINGS = {*WORTH, *SCALES, *ORDINALS, *REPEATS, *CURRENCIES, "a", "an", "half", "quarter", "quarters"}
 _LINKS = {"-", "to", "or", "through"}
 _NEVER_ONE_AFTER = {"no", "each", "every", "any", "this", "that", "which", "another", "the", "some"}
 _NUMBERED = {"day", "week", "month", "trimester"}  # "day 3" is the third one
@@ -163,7 +164,9 @@ def _measures(text: str) -> Iterator[Quantity]:
     lexes = [_Lex(m[0].lower(), m.start(), m.end()) for m in _LEX.finditer(text)]
     at = 0
     while at < len(lexes):
-        found, after = _measure(lexes, at) or (None, at + 1)
+        word = lexes[at].text
+        begins = word[0].isdigit() or word in _BEGINNINGS
+        found, after = (_measure(lexes, at) if begins else None) or (None, at + 1)
         if found:
             yield found
         at = after

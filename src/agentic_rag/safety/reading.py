@@ -10,7 +10,7 @@ from agentic_rag.safety.numbers import Quantity, lent, quantities
 from agentic_rag.safety.units import ORDINALS
 from agentic_rag.safety.wording import Dictionary, plain, root, words_of
 
-_PIECE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d[\w.,:/-]*|[,;:.!?()|-]")
+_PIECE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d(?:[\w.,:/-]*\w)?|[,;:.!?()|-]")
 
 _NEGATORS = frozenset(
     "not no never none neither nor without cannot nobody nothing nowhere hardly".split()  # noqa: SIM905
@@ -59,13 +59,13 @@ _LIGHT = frozenset(
     clinic total able ensure sure remember mean available case document information lot thing way
     time call know let people due stay remain out aim best suit ideal see run serve result plan put keep set place buy look here each today way person someone anyone everyone client want wish will possible involve
     happen occur say tell own so still just then even really very actually simply currently usually
-    kind type certain part done use used using count amount charge price fee further well good
+    kind type certain part done use used using count amount charge price fee further
     person practice place team staff
     """.split())  # noqa: SIM905
 ) | {"clinic's", "patient's"}  # fmt: skip
 _STOPS = STOP_WORDS - {"before", "after", "until", "if", "because", "while", "during", "no", "not", "nor",
     "above", "below", "over", "under", "off", "out", "up", "down", "more", "most", "only", "further", "again"}  # fmt: skip
-_STOPS |= {"there", "apart", "ahead", "later", "earlier", "afterwards", "beforehand", "per", "carried", "upon", "onto", "within", "without", "via", "the", "us", "they", "everything", "ll", "ve",
+_STOPS |= {"there", "apart", "ahead", "afterwards", "beforehand", "per", "carried", "upon", "onto", "within", "without", "via", "the", "us", "they", "everything", "ll", "ve",
     "s", "t", "re", "among", "towards", "whom", "dear", "hello", "yes", "although", "though", "either", "whereas",
     "up", "out", "off", "down", "over", "one", "ones", "too", "is", "it", "its", "least", "inr", "rs", "rupees",
     "am", "pm", "ist"}  # fmt: skip
@@ -205,6 +205,7 @@ _BOUND_WORDS = frozenset(
 )
 
 
+_PARTICLES = frozenset("up down in out on off above below over under inside outside upstairs downstairs".split())  # noqa: SIM905
 _FINITE = frozenset("may can must should will is are was were".split())  # noqa: SIM905
 _VERBAL = frozenset(
     "is are was were can may must should will you we it they do does please there has have which who that".split()  # noqa: SIM905
@@ -257,6 +258,11 @@ class _Walk:
         """Return the pieces that only bound a number, as in "no more than 5": it has them."""
         skipped: set[int] = set()
         for quantity in self._numbers:
+            if quantity.side:
+                skipped |= {
+                    i for i, p in enumerate(self._pieces)
+                    if p.start >= quantity.end and p.text in ("later", "earlier", "ahead", "ago")
+                }  # fmt: skip
             if not quantity.bound:
                 continue
             before = [i for i, p in enumerate(self._pieces) if p.end <= quantity.start]
@@ -294,6 +300,8 @@ class _Walk:
             self._boundary()
         if text in _FINITE and self._negated and not self._narrow and self._since:
             self._boundary()  # "who cannot wait | may rebook"
+        if text in _PARTICLES:
+            self.flags.add((f"~{text}", self._clause))
         self._flag(at, text)
         if text in MODALS or text in HEDGES or (text == "asked" and self._text(at - 1) in _BE):
             return
@@ -399,7 +407,10 @@ class _Walk:
             self._negate(passive=passive)
             self._flag(at, text)
             return True
-        if text not in _NEGATORS or self._text(at + 1) == "only" or self._text(at - 1) == "or":
+        if text == "not" and self._text(at + 1) in ("only", "just", "merely", "simply"):
+            self.flags.add(("not only", self._clause))
+            return True
+        if text not in _NEGATORS or self._text(at - 1) == "or":
             return False
         if text == "without" and self._negated and not self._narrow:
             self._only_if()

@@ -125,6 +125,9 @@ def _refusal(said: Reading, statement: _Statement) -> str:
         fitting = [w for w in likes if w.negated == word.negated and _words_fit(word, w)]
         if not fitting and word.is_light:
             continue
+        if not fitting and not word.negated and not word.tag and word.meanings & statement.lent:
+            lends = True
+            continue
         if not fitting and not any(w.negated == word.negated for w in likes):
             fitting = [w for w in likes if (w.tag or word.tag) and _words_fit(word, w)]
             if not fitting:
@@ -255,12 +258,24 @@ def _bound_to(said: Reading, there: Reading, figure: Figure) -> int:
     return points
 
 
+_OPPOSITE = (
+    ("~up", "~down"), ("~in", "~out"), ("~on", "~off"), ("~above", "~below"), ("~over", "~under"),
+    ("~inside", "~outside"), ("~upstairs", "~downstairs"),
+)  # fmt: skip
+
+
 def _flags(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) -> str:
     clauses = frozenset(w.clause for _, w in pairs)
     ours, theirs = said.flags_in(None), there.flags_in(clauses or None)
     every = there.flags_in(None)
     if ("neednot" in ours) != ("neednot" in theirs):
         return "need not"
+    if ("not only" in ours) != ("not only" in theirs):
+        return "not only"
+    for one, other in _OPPOSITE:
+        for a, b in ((one, other), (other, one)):
+            if a in ours and b in theirs and a not in every:
+                return f"opposite: {a}"
     loose = {"may", "can", "sometimes", "some", "rarely"}
     if "must" in ours and not {"must", "need", "should"} & every and (loose | {"advise"}) & theirs:
         return "must"
@@ -299,7 +314,7 @@ def _flags(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) ->
 
 _LINE = re.compile(r"[^\n]+")
 _BULLET = re.compile(r"\s*(?:(?:[-*+\u2022]|\d{1,2}[.)])\s+|>\s*)")
-_SEMICOLON = re.compile(r"[^;\s][^;]*[^;\s]|[^;\s]")
+_SEMICOLON = re.compile(r"(?!\s|then )(?:(?!;|,?(?: and)? then ).)+", re.DOTALL)
 _FIELD = re.compile(r"\s*([A-Za-z][\w ()/%-]{0,40}?)\s*:\s+(?=\S)")
 _HEADING = re.compile(r"\s*#{1,6}\s")
 

@@ -47,13 +47,18 @@ _IRREGULAR = {
 }  # fmt: skip
 
 
+def visible(text: str) -> str:
+    """Return a text without characters that nobody sees."""
+    return _HIDDEN.sub("", text)
+
+
 def plain(text: str) -> str:
     """Return a text without what only looks different: signs of one meaning, hidden characters.
 
     >>> plain("2\u20133\u00a0days, don\u2019t")
     "2-3 days, don't"
     """
-    return unicodedata.normalize("NFKC", _HIDDEN.sub("", text)).translate(_PLAIN)
+    return unicodedata.normalize("NFKC", visible(text)).translate(_PLAIN)
 
 
 @lru_cache(maxsize=65_536)

@@ -64,10 +64,10 @@ async def test_the_documents_say_who_carries_a_sentence_and_not_its_marker(cited
 
 
 async def test_in_doubt_the_marker_decides(cited):
-    twin = make_passage("Scaling takes 40 minutes of your time.", label="faq.md#twin")
-    first = make_passage("Our scaling takes 40 minutes of patient time.", label="faq.md#first")
+    twin = make_passage("Scaling takes off tartar.", label="faq.md#twin")
+    first = make_passage("Scaling takes tartar off.", label="faq.md#first")
 
-    answer = await cited("Scaling takes 40 minutes of your whole time. [2]", evidence=(first, twin))
+    answer = await cited("Scaling removes tartar. [2]", evidence=(first, twin))
 
     assert answer.sources == ("faq.md#twin",)
 
