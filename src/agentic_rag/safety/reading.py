@@ -57,7 +57,7 @@ _LIGHT = frozenset(
     take last cost need require be become have get make do go come give provide offer receive want
     like please note also however therefore general about around approximately roughly patient
     clinic total able ensure sure remember mean available case document information lot thing way
-    time call know let people due stay remain out aim best suit ideal see run serve result plan put keep set place buy look here each today way person someone anyone everyone client want wish will possible involve
+    time call know let people due stay remain out aim best suit ideal see run serve ready result plan put keep set place buy look here each today way person someone anyone everyone client want wish will possible involve
     happen occur say tell own so still just then even really very actually simply currently usually
     kind type certain part done use used using count amount charge price fee further
     person practice place team staff
@@ -65,11 +65,11 @@ _LIGHT = frozenset(
 ) | {"clinic's", "patient's"}  # fmt: skip
 _STOPS = STOP_WORDS - {"before", "after", "until", "if", "because", "while", "during", "no", "not", "nor",
     "above", "below", "over", "under", "off", "out", "up", "down", "more", "most", "only", "further", "again"}  # fmt: skip
-_STOPS |= {"there", "apart", "ahead", "afterwards", "beforehand", "per", "carried", "upon", "onto", "within", "without", "via", "the", "us", "they", "everything", "ll", "ve",
+_STOPS |= {"there", "along", "apart", "ahead", "afterwards", "beforehand", "per", "carried", "upon", "onto", "within", "without", "via", "the", "us", "they", "everything", "ll", "ve",
     "s", "t", "re", "among", "towards", "whom", "dear", "hello", "yes", "although", "though", "either", "whereas",
     "up", "out", "off", "down", "over", "one", "ones", "too", "is", "it", "its", "least", "inr", "rs", "rupees",
     "am", "pm", "ist"}  # fmt: skip
-_OPPOSITES = {"closed": "open", "shut": "open", "unsafe": "safe", "unavailable": "available",
+_OPPOSITES = {"closed": "open", "unsafe": "safe", "unavailable": "available",
     "impossible": "possible", "unable": "able", "unlikely": "likely", "untreated": "treated",
     "unnecessary": "necessary", "unsuitable": "suitable", "unopened": "opened", "uncommon": "common",
     "painless": "painful", "harmless": "harmful", "unused": "used"}  # fmt: skip
@@ -144,7 +144,7 @@ _CONTRACTED = re.compile(r"(?<=\w)'(?:re|ll|d|ve|m|s)$")
 class _Piece:
     """A word or a sign of a text."""
 
-    __slots__ = ("text", "root", "start", "end", "group", "swallowed", "numbered")
+    __slots__ = ("text", "root", "start", "end", "group", "swallowed", "numbered", "phrased")
 
     def __init__(self, found: "re.Match[str]") -> None:
         self.text = _CONTRACTED.sub("", found[0].lower())
@@ -153,6 +153,7 @@ class _Piece:
         self.group: tuple[str, ...] = ()
         self.swallowed = False
         self.numbered = False
+        self.phrased = False
 
 
 @lru_cache(maxsize=8192)
@@ -194,6 +195,7 @@ def _find_phrases(pieces: Sequence[_Piece], dictionary: Dictionary) -> None:
             for piece in inside:
                 piece.group += (phrase.group,)
                 piece.swallowed |= swallow
+                piece.phrased = True
                 piece.numbered |= "day" in phrase.roots and any(p.text in ORDINALS for p in inside)
             step = max(step, len(phrase.roots)) if swallow else step
         at += step
@@ -253,6 +255,7 @@ class _Walk:
                 self._narrow_ends()
             elif at not in self._skipped:
                 self._take(at, piece)
+        self._boundary()
 
     def _bounds(self) -> set[int]:
         """Return the pieces that only bound a number, as in "no more than 5": it has them."""
@@ -287,6 +290,8 @@ class _Walk:
             self._joined(at)
         elif text in ("but", "so", "then", "yet", "whereas", "however", "which", "who"):
             self._boundary()
+        elif piece.phrased and text in _MARKERS:
+            self._word(piece, light=False)
         elif self._negator(at, text) or self._marker(at, text):
             pass
         else:
@@ -300,6 +305,8 @@ class _Walk:
             self._boundary()
         if text in _FINITE and self._negated and not self._narrow and self._since:
             self._boundary()  # "who cannot wait | may rebook"
+        if text in ("it", "them", "they", "its", "one", "this"):
+            self.flags.add(("@it", self._clause))
         if text in _PARTICLES:
             self.flags.add((f"~{text}", self._clause))
         self._flag(at, text)
@@ -320,6 +327,8 @@ class _Walk:
         self._word(piece, light=is_light or (piece.root in per) or (text in ("daily", "weekly", "monthly") and bool(per)))
 
     def _flag(self, at: int, text: str) -> None:
+        if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
+            self.flags.add(("can", self._clause))
         base = text.removesuffix("n't") if text.endswith("n't") else text
         base = {"ca": "can", "wo": "will", "cannot": "can"}.get(base, base)
         after = self._text(at + 1)
@@ -389,6 +398,8 @@ class _Walk:
                 self._list = len(self.words)
 
     def _boundary(self) -> None:
+        if self._tag and not self._depth:
+            self.flags.add((f"@{self._tag}", self._clause))
         if self._leading and self._tag in ("until", "unless", "without"):
             self._led = self._tag
         self._negated = self._narrow = False
@@ -402,7 +413,7 @@ class _Walk:
 
     def _negator(self, at: int, text: str) -> bool:
         """Begin what stands under a "not"; the rest of its clause stands under it, too."""
-        passive = bool(_BE & {self._text(at - 1), text, self._text(at + 1)}) and self._passive(at)
+        passive = bool(_BE & {self._text(at - 1), text, self._text(at + 1)}) or self._text(at - 1) in MODALS or text.endswith("n't")
         if text.endswith("n't") or text == "cannot":
             self._negate(passive=passive)
             self._flag(at, text)

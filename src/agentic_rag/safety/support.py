@@ -34,6 +34,7 @@ class _Statement:
     reading: Reading
     lent: frozenset[str]
     lent_figures: tuple[Figure, ...]
+    is_priced: bool = False
 
 
 def find_support(
@@ -88,8 +89,20 @@ def _may_carry(said: Reading, statement: _Statement) -> bool:
     there, lent = statement.reading.meanings, statement.lent
     for word in said.words:
         if not word.is_light and word.meanings.isdisjoint(there) and word.meanings.isdisjoint(lent):
-            return False
+            if not _told_by_the_clock(word, said):
+                return False
     return True
+
+
+_HALVES = {"morn": (0, 12), "afternoon": (12, 18), "even": (16, 24)}
+
+
+def _told_by_the_clock(word: Word, said: Reading) -> bool:
+    """Tell whether "in the morning" only says what a time beside it does."""
+    first, last = _HALVES.get(word.root, (0, 0))
+    clocks = [f.quantity.low for f in said.figures if f.quantity.kind == "clock"]
+    hours = [low[0] / 60 for low in clocks if isinstance(low, tuple)]
+    return bool(hours) and all(first <= hour <= last for hour in hours)
 
 
 def _score(said: Reading, carrier: Reading) -> float:
@@ -118,25 +131,35 @@ def _refusal(said: Reading, statement: _Statement) -> str:
         if not likes:
             if word.is_light:
                 continue
-            if word.meanings.isdisjoint(statement.lent):
+            lent = {word.root} if not word.at else word.meanings  # what comes first may be a verb
+            if statement.lent.isdisjoint(lent):
+                if _told_by_the_clock(word, said):
+                    continue
                 return f"unsupported: {word.root}"
             lends = True
             continue
         fitting = [w for w in likes if w.negated == word.negated and _words_fit(word, w)]
+        if not fitting and any(f == f"@{word.tag}" for f, _ in there.flags):
+            fitting = [w for w in likes if w.negated == word.negated and not w.tag]
         if not fitting and word.is_light:
             continue
         if not fitting and not word.negated and not word.tag and word.meanings & statement.lent:
             lends = True
             continue
         if not fitting and not any(w.negated == word.negated for w in likes):
-            fitting = [w for w in likes if (w.tag or word.tag) and _words_fit(word, w)]
+            named = {c for f, c in there.flags if f == "@it"}
+            spoken = {w.clause for w in there.words if w.negated == word.negated}
+            fitting = [
+                w for w in likes
+                if named & spoken or ((w.tag or word.tag) and _words_fit(word, w))
+            ]  # fmt: skip
             if not fitting:
                 return f"polarity: {word.root}"
             doubtful = word.root
         if not fitting:
             return f"relation: {word.root}"
         pairs += [(word, w) for w in fitting]
-    if doubtful and not any(a.negated and b.negated for a, b in pairs):
+    if doubtful and not any(a.negated and b.negated and not a.is_light for a, b in pairs):
         return f"polarity: {doubtful}"
     met = frozenset(id(w) for _, w in pairs)
     return (
@@ -225,6 +248,9 @@ def _figures(said: Reading, statement: _Statement) -> str:
         fitting = [f for f in there if is_carried(figure.quantity, f.quantity)]
         if not fitting and _each(figure, statement.reading):
             continue
+        if not fitting and statement.is_priced and figure.quantity.kind.startswith("money:"):
+            bare = replace(figure.quantity, kind="count", nouns=())
+            fitting = [f for f in there if not f.quantity.nouns and is_carried(bare, f.quantity)]
         if not fitting:
             if any(is_carried(figure.quantity, f.quantity) for f in statement.lent_figures):
                 continue
@@ -233,13 +259,19 @@ def _figures(said: Reading, statement: _Statement) -> str:
             any(w.negated for w in said.words) and any(w.negated for w in statement.reading.words)
         ):
             return "polarity of a number"
-        fitting = [f for f in fitting if _tags_fit(figure.tag, f.tag)]
+        fitting = [f for f in fitting if _figures_fit(figure, f)]
         if not fitting:
             return "relation of a number"
         rivals = [f for f in there if f.quantity.kind == figure.quantity.kind and f not in fitting]
         if rivals and max(_bound_to(said, statement.reading, f) for f in rivals) > max(_bound_to(said, statement.reading, f) for f in fitting):
             return "number of another thing"
     return ""
+
+
+def _figures_fit(said: Figure, carried: Figure) -> bool:
+    """Tell whether two numbers stand in the same relation: "after 15 minutes", "15 minutes later"."""
+    ours, theirs = {said.tag, said.quantity.side}, {carried.tag, carried.quantity.side}
+    return _tags_fit(said.tag, carried.tag) or bool((ours & theirs) - {""})
 
 
 def _each(figure: Figure, there: Reading) -> bool:
@@ -314,7 +346,7 @@ def _flags(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) ->
 
 _LINE = re.compile(r"[^\n]+")
 _BULLET = re.compile(r"\s*(?:(?:[-*+\u2022]|\d{1,2}[.)])\s+|>\s*)")
-_SEMICOLON = re.compile(r"(?!\s|then )(?:(?!;|,?(?: and)? then ).)+", re.DOTALL)
+_SEPARATOR = re.compile(r";\s*|,(?: and)? then |\band then |\Z")
 _FIELD = re.compile(r"\s*([A-Za-z][\w ()/%-]{0,40}?)\s*:\s+(?=\S)")
 _HEADING = re.compile(r"\s*#{1,6}\s")
 
@@ -325,11 +357,35 @@ def _statements(text: str, heading: str, words: Dictionary) -> tuple[_Statement,
     spans = list(_spans(text))
     names = " ".join(text[a:b] for a, b, name in spans if name.lower() in _NAMES)
     above = read(f"{heading} {names}", words)
+    priced = bool(_PRICED.search(f"{heading} {text}"))
+    lent = above.lendable | above.meanings
     found = [
-        _Statement(a, b, read(text[a:b], words, name), above.lendable, above.figures)
+        _Statement(a, b, read(text[a:b], words, name), lent, above.figures, priced)
         for a, b, name in spans
     ]
-    return (*found, *_records(found))
+    cells = [
+        _Statement(a, b, read(said, words), lent, above.figures, priced)
+        for a, b, said in _cells(text)
+    ]
+    return (*found, *_records(found), *cells)
+
+
+_PRICED = re.compile(r"\b(?:fees?|prices?|tariff|charges?|costs?|rates?)\b", re.IGNORECASE)
+_CELL = re.compile(r"\s+\|\s+|\t+")
+
+
+def _cells(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield each cell of a table with what names its row and its column, and the row's span."""
+    header: list[str] = []
+    for line in _LINE.finditer(text):
+        cells = _CELL.split(line[0].strip().strip("|").strip())
+        if len(cells) < 2:
+            header = []
+        elif len(header) != len(cells):
+            header = cells
+        else:
+            for name, cell in zip(header[1:], cells[1:], strict=True):
+                yield line.start(), line.end(), f"{cells[0]} {name} {cell}"
 
 
 _NAMES = {"name", "title", "item", "treatment", "service", "product"}
@@ -377,8 +433,11 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
         name = _FIELD.match(body)
         field = name[1] if name else ""
         for start, end in sentence_spans(body):
-            for piece in _SEMICOLON.finditer(body, start, end):
-                yield at + piece.start(), at + piece.end(), field
+            for separator in _SEPARATOR.finditer(body, start, end):
+                until = start + len(body[start : separator.start()].rstrip())
+                if until > start:
+                    yield at + start, at + until, field
+                start = separator.end()
 
 
 _CONNECTOR = re.compile(r"(?:[,;]\s+(?:and|but|while|so|or|whereas|because)?\s*|\s+(?:and|but|while)\s+|\s+-\s+)")
