@@ -24,8 +24,8 @@ def _any(words: object) -> str:
     return "|".join(sorted(map(re.escape, map(str, words)), key=len, reverse=True))  # type: ignore[call-overload]
 
 
-_LINK = r"\s*(?:-|to|till|until|and|through)\s*"
-_MERIDIEM = r"[ap]\.?\s?m\b\.?"
+_LINK = r"\s*(?:-|to|till|until|through)\s*"
+_MERIDIEM = r"(?:[ap]\.?\s?m\b\.?|(?:o'clock\s+)?in the (?:morning|afternoon|evening)\b|at night\b)"
 _HOUR = rf"(?:\d{{1,2}}[:.]\d{{2}}(?!\d|[.,:]\d|\s*%)(?:\s*(?:{_MERIDIEM}))?|\d{{1,2}}\s*{_MERIDIEM}|noon\b|midday\b|midnight\b)"
 
 _CODE = re.compile(r"(?<![\w-])[A-Za-z]+(?:-?[A-Za-z]+)*-?\d\w*(?:-\w+)*")
@@ -45,6 +45,10 @@ _CLOCK = re.compile(
     rf"|(?P<bare>\d{{1,2}}){_LINK}(?P<until>{_HOUR}))",
     re.IGNORECASE,
 )
+_BETWEEN = re.compile(
+    rf"(?<![\w.,:/-])between\s+(?:(?P<low>{_HOUR})|(?P<bare>\d{{1,2}}))\s+and\s+(?:(?P<high>{_HOUR})|(?P<until>(?!)))",
+    re.IGNORECASE,
+)
 _DAYS = re.compile(rf"\b(?P<low>{_any(DAYS)})\.?{_LINK}(?P<high>{_any(DAYS)})\b", re.IGNORECASE)
 _FEWEST_PHONE_DIGITS = 7
 _NOON = 12
@@ -61,6 +65,7 @@ def pieces(text: str) -> Iterator[Piece]:
         (_DATE, _date),
         (_PHONE, _phone),
         (_CODE, _code),
+        (_BETWEEN, _clock),
         (_CLOCK, _clock),
         (_DAYS, _days),
     )
@@ -128,7 +133,7 @@ def _is_decimal(found: re.Match[str]) -> bool:
 
 
 def _tells_half(said: str) -> bool:
-    return said[-1:].lower() in "mnyt." and not said[-1:].isdigit()
+    return not said[-1:].isdigit()
 
 
 def _minutes(said: str) -> int | None:
@@ -136,7 +141,8 @@ def _minutes(said: str) -> int | None:
     if plain in ("noon", "midday", "midnight"):
         return 0 if plain == "midnight" else _NOON * 60
     hour, minute = (int(part or 0) for part in re.match(r"(\d+)(?::(\d\d))?", plain).groups())  # type: ignore[union-attr]
-    is_evening, is_morning = "p" in plain, "a" in plain
+    is_evening = plain.endswith(("pm", "p:m", "p m", "afternoon", "evening", "night"))
+    is_morning = plain.endswith(("am", "a:m", "a m", "morning"))
     if hour > 24 or minute > 59:  # noqa: PLR2004  # a clock's
         return None
     if is_evening and hour < _NOON:

@@ -162,13 +162,15 @@ def _nouns_agree(said: Quantity, carried: Quantity) -> bool:
 def _measures(text: str) -> Iterator[Quantity]:
     """Yield the numbers with what stands around them: currency, scale, unit, the range's end."""
     lexes = [_Lex(m[0].lower(), m.start(), m.end()) for m in _LEX.finditer(text)]
-    at = 0
+    at, last = 0, -1
     while at < len(lexes):
         word = lexes[at].text
-        begins = word[0].isdigit() or word in _BEGINNINGS
+        is_per = at == last and word in ("a", "an")  # "INR 500 a night"
+        begins = not is_per and (word[0].isdigit() or word in _BEGINNINGS)
         found, after = (_measure(lexes, at) if begins else None) or (None, at + 1)
         if found:
             yield found
+            last = after
         at = after
 
 
@@ -323,7 +325,8 @@ def _is_counted(lexes: Sequence[_Lex], at: int) -> bool:
         ahead = [_text(lexes, at + n) for n in range(1, 4)]
         return after.endswith("s") and "and" not in ahead
     before = _text(lexes, at - 1)
-    return after.isalpha() and after != "of" and before not in _NEVER_ONE_AFTER or after == "-"
+    is_counting = after.isalpha() and after not in STOP_WORDS and before not in _NEVER_ONE_AFTER
+    return is_counting or after == "-"
 
 
 def _repeated(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
@@ -406,9 +409,9 @@ _ABOUT = r"(?:about |around |roughly |approximately |only |just |the |a )*"
 _BEFORE = (
     ("least", _pattern(
         r"\b(?:at least|minimum|minimum of|(?:no|not) (?:less|fewer|sooner|earlier) than"
-        r"|start(?:s|ing)? (?:at|from)|begins? at)\s+$")),
+        r"|start(?:s|ing)? (?:at|from)|begins? at|opens? (?:at|from))\s+$")),
     ("most", _pattern(
-        r"\b(?:at most|maximum|maximum of|(?:no|not) (?:more|later|longer) than|up ?to|as (?:much|many|long) as"
+        r"\b(?:closes? at|ends? at|at most|maximum|maximum of|(?:no|not) (?:more|later|longer) than|up ?to|as (?:much|many|long) as"
         r"|(?:not|never) exceed(?:ing)?)\s+$")),
     ("over", _pattern(
         r"\b(?:(?<!no )(?<!not )(?:more|older|longer|greater|higher|later) than|over|above|exceed(?:s|ing)?|beyond)\s+$")),
@@ -425,8 +428,10 @@ _LEAD = _pattern(
     r"\b(within|every|each|after|before|for|until|till|in|during|next|last|past|ago)\s+" + _ABOUT + "$"
 )
 _SAME_LEAD = {"each": "every", "in": "within", "till": "until", "during": "for", "past": "last"}
+_BETWEEN = r"(?:(?!\b(?:and|or|with)\b)[\w ]){0,20}?"
 _PER = _pattern(
-    r"[\w ]{0,20}?(?:\s*/\s*|\s+(?:per|for each|for every|for one|each|every|in a|a|an)\s+)([a-z]{2,})"
+    rf"{_BETWEEN}(?:\s*/\s*|\s+(?:per|for each|for every|for one|each|every)\s+)([a-z]{{2,}})"
+    rf"|{_BETWEEN}\s+(?:in )?an?\s+(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
 )
 _ADVERB = _pattern(rf"[\w ]{{0,20}}?\s({'|'.join(ADVERBS)})\b")
 _SIDES = dict.fromkeys(("before", "ahead", "earlier", "prior", "beforehand", "ago"), "before")
@@ -449,6 +454,8 @@ def _in_context(quantity: Quantity, text: str) -> Quantity:
         plain = re.sub(r"(?:at least|at most|up to|more than|less than|a minimum of|a maximum of)\s+$", "", before)
         found = _LEAD.search(plain)
         lead = found[1].lower() if found else ""
+    if quantity.is_range:
+        bound = ""  # it has both ends already
     side = _SIDE.match(behind)
     return replace(
         quantity,
@@ -465,4 +472,4 @@ def _per(quantity: Quantity, behind: str) -> str:
     if adverb := _ADVERB.match(behind):
         return stem(ADVERBS[adverb[1].lower()])
     found = _PER.match(behind)
-    return stem(found[1].lower()) if found else ""
+    return stem((found[1] or found[2]).lower()) if found else ""

@@ -57,7 +57,7 @@ _LIGHT = frozenset(
     take last cost need require be become have get make do go come give provide offer receive want
     like please note also however therefore general about around approximately roughly patient
     clinic total able ensure sure remember mean available case document information lot thing way
-    time call know let people due stay remain out aim best suit ideal see run serve ready result plan put keep set place buy look here each today way person someone anyone everyone client want wish will possible involve
+    time call know let people due stay remain out aim best suit ideal see run serve ready pay result plan put keep set place buy look here each today way person someone anyone everyone client want wish will possible involve
     happen occur say tell own so still just then even really very actually simply currently usually
     kind type certain part done use used using count amount charge price fee further
     person practice place team staff
@@ -65,7 +65,7 @@ _LIGHT = frozenset(
 ) | {"clinic's", "patient's"}  # fmt: skip
 _STOPS = STOP_WORDS - {"before", "after", "until", "if", "because", "while", "during", "no", "not", "nor",
     "above", "below", "over", "under", "off", "out", "up", "down", "more", "most", "only", "further", "again"}  # fmt: skip
-_STOPS |= {"there", "along", "apart", "ahead", "afterwards", "beforehand", "per", "carried", "upon", "onto", "within", "without", "via", "the", "us", "they", "everything", "ll", "ve",
+_STOPS |= {"there", "along", "apart", "ahead", "afterwards", "anything", "something", "beforehand", "per", "carried", "upon", "onto", "within", "without", "via", "the", "us", "they", "everything", "ll", "ve",
     "s", "t", "re", "among", "towards", "whom", "dear", "hello", "yes", "although", "though", "either", "whereas",
     "up", "out", "off", "down", "over", "one", "ones", "too", "is", "it", "its", "least", "inr", "rs", "rupees",
     "am", "pm", "ist"}  # fmt: skip
@@ -167,6 +167,7 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
     numbers = [q for q in numbers if not any(a <= q.start < b for a, b in spoken)]
     walk = _Walk(pieces, numbers, dictionary)
     walk.go()
+    walk.words = _weighed(walk.words)
     meanings = frozenset().union(*(w.meanings for w in walk.words)) if walk.words else frozenset()
     return Reading(
         words=tuple(walk.words),
@@ -180,6 +181,15 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
         is_active=not _BE & {p.text for p in pieces},
         field_roots=frozenset(root(each) for each in words_of(plain(field_name).lower())),
     )
+
+
+def _weighed(words: Sequence[Word]) -> list[Word]:
+    """Have somebody miss the light words behind a "before" that has no others."""
+    full = {word.group for word in words if word.tag and not word.is_light}
+    return [
+        replace(word, is_light=word.is_light and (word.tag in ("", "if") or word.group in full))
+        for word in words
+    ]
 
 
 def _find_phrases(pieces: Sequence[_Piece], dictionary: Dictionary) -> None:
@@ -208,6 +218,7 @@ _BOUND_WORDS = frozenset(
 
 
 _PARTICLES = frozenset("up down in out on off above below over under inside outside upstairs downstairs".split())  # noqa: SIM905
+_PUT_OFF = frozenset(map(root, ("postponed", "delayed", "deferred", "wait")))
 _FINITE = frozenset("may can must should will is are was were".split())  # noqa: SIM905
 _VERBAL = frozenset(
     "is are was were can may must should will you we it they do does please there has have which who that".split()  # noqa: SIM905
@@ -310,7 +321,7 @@ class _Walk:
         if text in _PARTICLES:
             self.flags.add((f"~{text}", self._clause))
         self._flag(at, text)
-        if text in MODALS or text in HEDGES or (text == "asked" and self._text(at - 1) in _BE):
+        if text in MODALS or text in HEDGES or (text == "asked" and self._text(at + 1) in ("to", "not")):
             return
         if text in _STOPS or len(piece.root) < 2 and not text.isdigit():
             return
@@ -323,7 +334,7 @@ class _Walk:
             self.words.append(Word(root(_OPPOSITES[text]), self._dictionary.meanings(root(_OPPOSITES[text])), self._negated, self._tag, self._clause, self._group, self._depth, False, len(self.words)))
             return
         per = {figure.quantity.per for figure in self.figures}
-        is_light = piece.root in _LIGHT and self._tag in ("", "if", "while")
+        is_light = piece.root in _LIGHT
         self._word(piece, light=is_light or (piece.root in per) or (text in ("daily", "weekly", "monthly") and bool(per)))
 
     def _flag(self, at: int, text: str) -> None:
@@ -363,12 +374,17 @@ class _Walk:
             if spaced:
                 self._boundary()
         elif sign == ",":
-            if self._list_goes_on(at) and not self._leading:
+            if self._list_goes_on(at) and (not self._leading or self._leads_on(at)):
                 self._next_clause(new_run=not self._negated, in_list=True)
             else:
                 self._boundary()
         else:
             self._boundary()
+
+    def _leads_on(self, at: int) -> bool:
+        """Tell whether a list goes on in "if you smoke, drink or are pregnant, tell us"."""
+        behind = [self._text(at + n) for n in range(1, 4)]
+        return bool({"or", "and"} & set(behind)) and "," in {p.text for p in self._pieces[at + 3 :]}
 
     def _list_goes_on(self, at: int) -> bool:
         """Tell whether a comma stands in a list, under the same "not" as before."""
@@ -493,10 +509,15 @@ class _Walk:
             return True
         if tag == "after" and self._tag in ("until", "only if") and before in ("until", "till"):
             return True
+        put_off = self.words[-1:] and self.words[-1].root in _PUT_OFF
+        if tag == "until" and put_off:
+            tag = "only if"
         if before == "only" and tag in ("if", "after"):
             tag = "only if"
         if text in ("than", "rather") and (tag == "than" and self._at_number(at + 1)):
             return True
+        if before in ("or", "nor"):
+            self.flags.add((f"@or {self._group + 1}", self._clause))
         was_empty = not self.words and not self.figures
         self._boundary()
         self._tag, self._leading, self._depth = tag, was_empty, 0

@@ -35,6 +35,7 @@ class _Statement:
     lent: frozenset[str]
     lent_figures: tuple[Figure, ...]
     is_priced: bool = False
+    nearby: frozenset[str] = frozenset()
 
 
 def find_support(
@@ -86,7 +87,7 @@ def _find(said: Reading, statements: Sequence[_Statement]) -> Support | None:
 
 def _may_carry(said: Reading, statement: _Statement) -> bool:
     """Look first, cheaply, whether every word has its like."""
-    there, lent = statement.reading.meanings, statement.lent
+    there, lent = statement.reading.meanings, statement.lent | statement.nearby
     for word in said.words:
         if not word.is_light and word.meanings.isdisjoint(there) and word.meanings.isdisjoint(lent):
             if not _told_by_the_clock(word, said):
@@ -125,14 +126,15 @@ def _refusal(said: Reading, statement: _Statement) -> str:
     if not any(not w.is_light and not w.meanings.isdisjoint(there.meanings) for w in said.words) and not _only_numbers(said, there):
         return "nothing in common"
     pairs: list[tuple[Word, Word]] = []
-    lends, doubtful = False, ""
+    lends, leans, doubtful = False, False, ""
     for word in said.words:
         likes = [w for w in there.words if not w.meanings.isdisjoint(word.meanings)]
         if not likes:
             if word.is_light:
                 continue
-            lent = {word.root} if not word.at else word.meanings  # what comes first may be a verb
-            if statement.lent.isdisjoint(lent):
+            if not statement.nearby.isdisjoint(word.meanings):
+                leans = True
+            elif statement.lent.isdisjoint(word.meanings):
                 if _told_by_the_clock(word, said):
                     continue
                 return f"unsupported: {word.root}"
@@ -164,6 +166,7 @@ def _refusal(said: Reading, statement: _Statement) -> str:
     met = frozenset(id(w) for _, w in pairs)
     return (
         _swapped(said, there, pairs)
+        or (leans and any(not w.is_light and id(w) not in met for w in there.words) and "more is said")
         or _other_subject(there, met, statement.lent, lends)
         or _dropped(said, there, met, statement.lent)
         or _figures(said, statement)
@@ -228,8 +231,9 @@ def _dropped(said: Reading, there: Reading, met: frozenset[int], lent: frozenset
         if word.tag in _HARD and not word.is_light:
             key = (word.tag, word.group)
             groups[key] = groups.get(key, False) or id(word) in met or not word.meanings.isdisjoint(lent)
-    for (tag, _), kept in groups.items():
-        if not kept:
+    either = {f for f, _ in there.flags}
+    for (tag, group), kept in groups.items():
+        if not kept and f"@or {group}" not in either:
             return f"dropped: {tag}"
     for word in there.words:
         if word.root in _WHO and id(word) not in met and word.meanings.isdisjoint(lent):
@@ -245,7 +249,12 @@ def _figures(said: Reading, statement: _Statement) -> str:
     """Refuse a number that the statement has not, or has of something else."""
     there = statement.reading.figures
     for figure in said.figures:
-        fitting = [f for f in there if is_carried(figure.quantity, f.quantity)]
+        quantity = figure.quantity
+        if quantity.per in _SPANS and (
+            quantity.per in statement.lent or quantity.per in statement.reading.meanings
+        ):
+            quantity = replace(quantity, per="")
+        fitting = [f for f in there if is_carried(quantity, f.quantity)]
         if not fitting and _each(figure, statement.reading):
             continue
         if not fitting and statement.is_priced and figure.quantity.kind.startswith("money:"):
@@ -262,6 +271,9 @@ def _figures(said: Reading, statement: _Statement) -> str:
         fitting = [f for f in fitting if _figures_fit(figure, f)]
         if not fitting:
             return "relation of a number"
+        own = {w.clause for w in statement.reading.words}
+        if not any(f.clause in own for f in fitting):
+            continue  # "from 11 to 12 and from 4 to 7": what it is of stands before
         rivals = [f for f in there if f.quantity.kind == figure.quantity.kind and f not in fitting]
         if rivals and max(_bound_to(said, statement.reading, f) for f in rivals) > max(_bound_to(said, statement.reading, f) for f in fitting):
             return "number of another thing"
@@ -363,6 +375,12 @@ def _statements(text: str, heading: str, words: Dictionary) -> tuple[_Statement,
         _Statement(a, b, read(text[a:b], words, name), lent, above.figures, priced)
         for a, b, name in spans
     ]
+    found = [
+        replace(each, nearby=before.reading.meanings)
+        if before and (("@it" in {f for f, _ in each.reading.flags}) or _goes_on(text, before, each))
+        else each
+        for before, each in zip([None, *found], found, strict=False)
+    ]
     cells = [
         _Statement(a, b, read(said, words), lent, above.figures, priced)
         for a, b, said in _cells(text)
@@ -370,6 +388,13 @@ def _statements(text: str, heading: str, words: Dictionary) -> tuple[_Statement,
     return (*found, *_records(found), *cells)
 
 
+def _goes_on(text: str, before: _Statement, each: _Statement) -> bool:
+    """Tell whether a statement is the rest of the sentence before it."""
+    between = text[before.end : each.start]
+    return "\n" not in between and not text[before.end - 1 : before.end].strip(")\"'") in (".", "!", "?")
+
+
+_SPANS = frozenset({"day", "week", "month", "year", "night", "hour"})
 _PRICED = re.compile(r"\b(?:fees?|prices?|tariff|charges?|costs?|rates?)\b", re.IGNORECASE)
 _CELL = re.compile(r"\s+\|\s+|\t+")
 

@@ -29,7 +29,7 @@ _IRREGULAR = {
     form: word
     for word, forms in {
         "tooth": "teeth", "child": "children", "foot": "feet", "woman": "women", "man": "men",
-        "person": "people persons", "take": "took taken", "go": "went gone", "break": "broke broken",
+        "person": "people persons", "take": "took taken", "go": "went gone goes", "break": "broke broken",
         "eat": "ate eaten", "give": "gave given", "do": "did done does", "pay": "paid", "keep": "kept",
         "bring": "brought", "leave": "left", "lose": "lost", "feel": "felt", "hold": "held",
         "tell": "told", "swell": "swelled swollen", "bleed": "bled", "wear": "wore worn",
