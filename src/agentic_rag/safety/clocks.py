@@ -50,6 +50,7 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _DAYS = re.compile(rf"\b(?P<low>{_any(DAYS)})\.?{_LINK}(?P<high>{_any(DAYS)})\b", re.IGNORECASE)
+_WEEK = re.compile(r"\b(?:week(?P<low>day)s?|week(?P<high>end)s?|on working days)\b", re.IGNORECASE)
 _FEWEST_PHONE_DIGITS = 7
 _NOON = 12
 
@@ -68,6 +69,7 @@ def pieces(text: str) -> Iterator[Piece]:
         (_BETWEEN, _clock),
         (_CLOCK, _clock),
         (_DAYS, _days),
+        (_WEEK, _part_of_week),
     )
     has_digits = any(map(str.isdigit, text))
     for pattern, read in readings:
@@ -148,6 +150,11 @@ def _minutes(said: str) -> int | None:
     if is_evening and hour < _NOON:
         hour += _NOON
     return (0 if is_morning and hour == _NOON else hour) * 60 + minute
+
+
+def _part_of_week(found: re.Match[str]) -> Piece:
+    low, high = (5, 6) if found["high"] else (0, 4)
+    return _piece("days", (low,), (high,), found)
 
 
 def _days(found: re.Match[str]) -> Piece:

@@ -405,7 +405,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE)
 
 
-_ABOUT = r"(?:about |around |roughly |approximately |only |just |the |a )*"
+_ABOUT = r"(?:the age of |age |aged |about |around |roughly |approximately |only |just |the |a )*"
 _BEFORE = (
     ("least", _pattern(
         r"\b(?:at least|minimum|minimum of|(?:no|not) (?:less|fewer|sooner|earlier) than"

@@ -245,6 +245,7 @@ class _Walk:
         self._run = (0, 0)  # where in words and figures the clause began
         self._main = 0  # the clause that the last boundary began
         self._list = 0  # where in words the list began that the clause is the end of
+        self._has_verb = False  # whether the clause has one already
         self._led = ""  # the "until" or "unless" that the statement begins with
         self._leading = False
         self._depth = 0
@@ -316,8 +317,11 @@ class _Walk:
             self._boundary()
         if text in _FINITE and self._negated and not self._narrow and self._since:
             self._boundary()  # "who cannot wait | may rebook"
+        self._has_verb |= text in _VERBAL or text in MODALS
         if text in ("it", "them", "they", "its", "one", "this"):
             self.flags.add(("@it", self._clause))
+        if text in ("other", "another", "opposite") and not piece.group:
+            self.flags.add(("other", self._clause))
         if text in _PARTICLES:
             self.flags.add((f"~{text}", self._clause))
         self._flag(at, text)
@@ -410,8 +414,9 @@ class _Walk:
         self._narrow_ends()
         if new_run:
             self._run = (len(self.words), len(self.figures))
-            if not in_list:
+            if not in_list or self._has_verb:
                 self._list = len(self.words)
+            self._has_verb = False
 
     def _boundary(self) -> None:
         if self._tag and not self._depth:
@@ -496,6 +501,8 @@ class _Walk:
     def _marker(self, at: int, text: str) -> bool:
         tag = _MARKERS.get(text)
         if text == "case" and self._text(at - 1) == "in":
+            tag = "if"
+        if text == "with" and self._text(at - 1) == "together":
             tag = "if"
         if text == "from" and self._text(at - 1) == "apart" or text == "than" and self._text(at - 1) == "other":
             tag = "except"

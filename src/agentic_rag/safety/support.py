@@ -74,6 +74,11 @@ def _can_be_judged(sentence: str, said: Reading) -> bool:
     return bool(worded) and len(said.roots) <= _MOST_WORDS and not sentence.rstrip().endswith("?")
 
 
+def _says_enough(half: Reading) -> bool:
+    """Tell whether half a sentence says something that can be judged on its own."""
+    return len(half.figures) + sum(not word.is_light for word in half.words) > 1
+
+
 def _find(said: Reading, statements: Sequence[_Statement]) -> Support | None:
     best: Support | None = None
     for each in statements:
@@ -166,7 +171,7 @@ def _refusal(said: Reading, statement: _Statement) -> str:
     met = frozenset(id(w) for _, w in pairs)
     return (
         _swapped(said, there, pairs)
-        or (leans and any(not w.is_light and id(w) not in met for w in there.words) and "more is said")
+        or (leans and any(not w.is_light and id(w) not in met for w in there.words[1:]) and "more is said")
         or _other_subject(there, met, statement.lent, lends)
         or _dropped(said, there, met, statement.lent)
         or _figures(said, statement)
@@ -320,6 +325,8 @@ def _flags(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) ->
         for a, b in ((one, other), (other, one)):
             if a in ours and b in theirs and a not in every:
                 return f"opposite: {a}"
+    if ("other" in theirs) > ("other" in ours):
+        return "other dropped"
     loose = {"may", "can", "sometimes", "some", "rarely"}
     if "must" in ours and not {"must", "need", "should"} & every and (loose | {"advise"}) & theirs:
         return "must"
@@ -465,7 +472,7 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
                 start = separator.end()
 
 
-_CONNECTOR = re.compile(r"(?:[,;]\s+(?:and|but|while|so|or|whereas|because)?\s*|\s+(?:and|but|while)\s+|\s+-\s+)")
+_CONNECTOR = re.compile(r"(?:[,;]\s+(?:and|but|while|so|or|whereas|because)?\s*|\s+(?:and|but)\s+|\s+-\s+)")
 
 
 def _find_in_two(
@@ -480,7 +487,7 @@ def _find_in_two(
         return None
     for cut in _CONNECTOR.finditer(sentence):
         halves = [read(half, words) for half in (sentence[: cut.start()], sentence[cut.end() :])]
-        if not all(_can_be_judged("", half) for half in halves):
+        if not all(_says_enough(half) for half in halves):
             continue
         first = _find(halves[0], statements)
         if not first:
