@@ -118,7 +118,12 @@ def _clock(found: re.Match[str]) -> Piece | None:
         return None
     if found["low"] and not found["high"] and _is_decimal(found):
         return None
-    if end >= _NOON * 60 and not _tells_half(low) and start + _NOON * 60 < end and _tells_half(high):
+    if (
+        end >= _NOON * 60
+        and not _tells_half(low)
+        and start + _NOON * 60 < end
+        and _tells_half(high)
+    ):
         # "5 to 7 pm" is in the evening; "9 to 6 pm" begins in the morning
         later = start + _NOON * 60
         start = later if start < _NOON * 60 and later < end and found["bare"] else start
@@ -131,7 +136,9 @@ def _is_decimal(found: re.Match[str]) -> bool:
     if "." not in said or _tells_half(said):
         return False
     before = found.string[: found.start()]
-    return not re.search(r"\b(?:at|from|until|till|by|before|after|opens?|closes?)\s+$", before, re.I)
+    return not re.search(
+        r"\b(?:at|from|until|till|by|before|after|opens?|closes?)\s+$", before, re.I
+    )
 
 
 def _tells_half(said: str) -> bool:

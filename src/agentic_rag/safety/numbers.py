@@ -74,9 +74,21 @@ class _Value(NamedTuple):
 
 
 _LEX = re.compile(
-    r"\d+(?:,\d{2,3})*(?:\.\d+)?(?:[/\u2044]\d+)?|\u00b0\s?[cf]\b|[^\W\d_]+|/-|[^\s\w]", re.IGNORECASE
+    r"\d+(?:,\d{2,3})*(?:\.\d+)?(?:[/\u2044]\d+)?|\u00b0\s?[cf]\b|[^\W\d_]+|/-|[^\s\w]",
+    re.IGNORECASE,
 )
-_BEGINNINGS = {*WORTH, *SCALES, *ORDINALS, *REPEATS, *CURRENCIES, "a", "an", "half", "quarter", "quarters"}
+_BEGINNINGS = {
+    *WORTH,
+    *SCALES,
+    *ORDINALS,
+    *REPEATS,
+    *CURRENCIES,
+    "a",
+    "an",
+    "half",
+    "quarter",
+    "quarters",
+}
 _LINKS = {"-", "to", "or", "through"}
 _NEVER_ONE_AFTER = {"no", "each", "every", "any", "this", "that", "which", "another", "the", "some"}
 _NUMBERED = {"day", "week", "month", "trimester"}  # "day 3" is the third one
@@ -91,7 +103,8 @@ def quantities(text: str) -> tuple[Quantity, ...]:
     [('money:inr', '150000', '150000'), ('time', '30', '30')]
     """
     found = [
-        Quantity(kind=p.kind, low=p.low, high=p.high, start=p.start, end=p.end) for p in pieces(text)
+        Quantity(kind=p.kind, low=p.low, high=p.high, start=p.start, end=p.end)
+        for p in pieces(text)
     ]
     left = text
     for each in found:
@@ -114,9 +127,7 @@ def lent(quantity: Quantity, field: str) -> Quantity:
         return replace(quantity, kind=f"money:{currency}")
     if unit and isinstance(quantity.low, Fraction) and isinstance(quantity.high, Fraction):
         kind, factor = unit
-        return replace(
-            quantity, kind=kind, low=quantity.low * factor, high=quantity.high * factor
-        )
+        return replace(quantity, kind=kind, low=quantity.low * factor, high=quantity.high * factor)
     return replace(quantity, nouns=tuple(stem(name) for name in names))
 
 
@@ -333,7 +344,8 @@ def _repeated(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     """Read "twice a day": once means a number only before what it is counted for."""
     word = lexes[at].text
     counts = word in REPEATS and (
-        word != "once" or _text(lexes, at + 1) in {"a", "an", "per", "every", "each", "in", *ADVERBS}
+        word != "once"
+        or _text(lexes, at + 1) in {"a", "an", "per", "every", "each", "in", *ADVERBS}
     )
     if not counts:
         return None
@@ -425,7 +437,9 @@ _BEHIND = (
         r"[\w ]{0,24}?\b(?:(?:or|and) (?:less|fewer|under|younger|below|earlier|lower)|maximum|at most)\b")),
 )  # fmt: skip
 _LEAD = _pattern(
-    r"\b(within|every|each|after|before|for|until|till|in|during|next|last|past|ago)\s+" + _ABOUT + "$"
+    r"\b(within|every|each|after|before|for|until|till|in|during|next|last|past|ago)\s+"
+    + _ABOUT
+    + "$"
 )
 _SAME_LEAD = {"each": "every", "in": "within", "till": "until", "during": "for", "past": "last"}
 _BETWEEN = r"(?:(?!\b(?:and|or|with)\b)[\w ]){0,20}?"
@@ -451,7 +465,11 @@ def _in_context(quantity: Quantity, text: str) -> Quantity:
     bound = bound or next((name for name, p in _BEHIND if p.match(behind)), "")
     lead = ""
     if quantity.kind in TIMES:
-        plain = re.sub(r"(?:at least|at most|up to|more than|less than|a minimum of|a maximum of)\s+$", "", before)
+        plain = re.sub(
+            r"(?:at least|at most|up to|more than|less than|a minimum of|a maximum of)\s+$",
+            "",
+            before,
+        )
         found = _LEAD.search(plain)
         lead = found[1].lower() if found else ""
     if quantity.is_range:

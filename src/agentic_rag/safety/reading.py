@@ -175,7 +175,10 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
         flags=frozenset(walk.flags),
         meanings=meanings,
         lendable=frozenset(
-            m for p in pieces for m in (p.root, *p.group) if p.text[0].isalpha() and p.text not in _STOPS
+            m
+            for p in pieces
+            for m in (p.root, *p.group)
+            if p.text[0].isalpha() and p.text not in _STOPS
         ),
         roots=tuple(p.root for p in pieces if p.text[0].isalnum()),
         is_active=not _BE & {p.text for p in pieces},
@@ -201,7 +204,9 @@ def _find_phrases(pieces: Sequence[_Piece], dictionary: Dictionary) -> None:
         step = 1
         for phrase in dictionary.phrases_at(roots, at):
             inside = worded[at : at + len(phrase.roots)]
-            swallow = any(p.text in _NEGATORS or p.text == "free" for p in inside) and len(inside) > 1
+            swallow = (
+                any(p.text in _NEGATORS or p.text == "free" for p in inside) and len(inside) > 1
+            )
             for piece in inside:
                 piece.group += (phrase.group,)
                 piece.swallowed |= swallow
@@ -217,7 +222,9 @@ _BOUND_WORDS = frozenset(
 )
 
 
-_PARTICLES = frozenset("up down in out on off above below over under inside outside upstairs downstairs".split())  # noqa: SIM905
+_PARTICLES = frozenset(
+    "up down in out on off above below over under inside outside upstairs downstairs".split()
+)  # noqa: SIM905
 _PUT_OFF = frozenset(map(root, ("postponed", "delayed", "deferred", "wait")))
 _FINITE = frozenset("may can must should will is are was were".split())  # noqa: SIM905
 _VERBAL = frozenset(
@@ -311,9 +318,25 @@ class _Walk:
 
     def _plain(self, at: int, piece: _Piece) -> None:
         text = piece.text
-        if self._narrow and text in ("for", "in", "at", "on", "to", "with", "is", "are", "by", "from"):
+        if self._narrow and text in (
+            "for",
+            "in",
+            "at",
+            "on",
+            "to",
+            "with",
+            "is",
+            "are",
+            "by",
+            "from",
+        ):
             self._narrow_ends()
-        if self._leading and self._tag in ("after", "before", "until", "while") and text in ("you", "we", "they") and self._depth:
+        if (
+            self._leading
+            and self._tag in ("after", "before", "until", "while")
+            and text in ("you", "we", "they")
+            and self._depth
+        ):
             self._boundary()
         if text in _FINITE and self._negated and not self._narrow and self._since:
             self._boundary()  # "who cannot wait | may rebook"
@@ -325,7 +348,11 @@ class _Walk:
         if text in _PARTICLES:
             self.flags.add((f"~{text}", self._clause))
         self._flag(at, text)
-        if text in MODALS or text in HEDGES or (text == "asked" and self._text(at + 1) in ("to", "not")):
+        if (
+            text in MODALS
+            or text in HEDGES
+            or (text == "asked" and self._text(at + 1) in ("to", "not"))
+        ):
             return
         if text in _STOPS or len(piece.root) < 2 and not text.isdigit():
             return
@@ -335,11 +362,28 @@ class _Walk:
         if text in _OPPOSITES and not piece.group:
             self._negated = not self._negated
             self._mark_run(passive=True)
-            self.words.append(Word(root(_OPPOSITES[text]), self._dictionary.meanings(root(_OPPOSITES[text])), self._negated, self._tag, self._clause, self._group, self._depth, False, len(self.words)))
+            self.words.append(
+                Word(
+                    root(_OPPOSITES[text]),
+                    self._dictionary.meanings(root(_OPPOSITES[text])),
+                    self._negated,
+                    self._tag,
+                    self._clause,
+                    self._group,
+                    self._depth,
+                    False,
+                    len(self.words),
+                )
+            )
             return
         per = {figure.quantity.per for figure in self.figures}
         is_light = piece.root in _LIGHT
-        self._word(piece, light=is_light or (piece.root in per) or (text in ("daily", "weekly", "monthly") and bool(per)))
+        self._word(
+            piece,
+            light=is_light
+            or (piece.root in per)
+            or (text in ("daily", "weekly", "monthly") and bool(per)),
+        )
 
     def _flag(self, at: int, text: str) -> None:
         if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
@@ -355,7 +399,15 @@ class _Walk:
         if not kind:
             return
         self.flags.add((kind, self._clause))
-        if self._negated and kind in ("need",) or (self._negated and base in ("must", "mandatory", "compulsory", "obligatory") and text != "must" ):
+        if (
+            self._negated
+            and kind in ("need",)
+            or (
+                self._negated
+                and base in ("must", "mandatory", "compulsory", "obligatory")
+                and text != "must"
+            )
+        ):
             self.flags.add(("neednot", self._clause))
         if base == "optional":
             self.flags.add(("neednot", self._clause))
@@ -374,7 +426,12 @@ class _Walk:
     def _sign(self, at: int, sign: str) -> None:
         piece = self._pieces[at]
         if sign == "-":
-            spaced = at and self._pieces[at - 1].end < piece.start and self._text(at + 1) and self._pieces[at + 1].start > piece.end
+            spaced = (
+                at
+                and self._pieces[at - 1].end < piece.start
+                and self._text(at + 1)
+                and self._pieces[at + 1].start > piece.end
+            )
             if spaced:
                 self._boundary()
         elif sign == ",":
@@ -398,13 +455,41 @@ class _Walk:
         for text in behind:
             if text in (",", "or", "and", "nor"):
                 return True
-            if not text or text in ".;:!?" or text in _MARKERS or text in MODALS or text in ("you", "we", "it", "they", "is", "are", "but", "not", "please", "which"):
+            if (
+                not text
+                or text in ".;:!?"
+                or text in _MARKERS
+                or text in MODALS
+                or text in ("you", "we", "it", "they", "is", "are", "but", "not", "please", "which")
+            ):
                 return False
         return False
 
     def _joined(self, at: int) -> None:
         after = self._text(at + 1)
-        if after in ("you", "we", "it", "they", "he", "she", "there", "please", "then", "must", "should", "can", "may", "will", "is", "are", "so") and not self._text(at) == "or":
+        if (
+            after
+            in (
+                "you",
+                "we",
+                "it",
+                "they",
+                "he",
+                "she",
+                "there",
+                "please",
+                "then",
+                "must",
+                "should",
+                "can",
+                "may",
+                "will",
+                "is",
+                "are",
+                "so",
+            )
+            and not self._text(at) == "or"
+        ):
             self._boundary()
         else:
             self._next_clause(new_run=not self._negated, in_list=True)
@@ -434,7 +519,11 @@ class _Walk:
 
     def _negator(self, at: int, text: str) -> bool:
         """Begin what stands under a "not"; the rest of its clause stands under it, too."""
-        passive = bool(_BE & {self._text(at - 1), text, self._text(at + 1)}) or self._text(at - 1) in MODALS or text.endswith("n't")
+        passive = (
+            bool(_BE & {self._text(at - 1), text, self._text(at + 1)})
+            or self._text(at - 1) in MODALS
+            or text.endswith("n't")
+        )
         if text.endswith("n't") or text == "cannot":
             self._negate(passive=passive)
             self._flag(at, text)
@@ -454,16 +543,25 @@ class _Walk:
             return True
         self._negate(passive=passive)
         base = self._text(at - 1)
-        if base == "need" or self._text(at + 1) in ("required", "necessary", "mandatory", "compulsory", "obligatory", "need") or self._text(at+2) == "necessary":
+        if (
+            base == "need"
+            or self._text(at + 1)
+            in ("required", "necessary", "mandatory", "compulsory", "obligatory", "need")
+            or self._text(at + 2) == "necessary"
+        ):
             self.flags.add(("neednot", self._clause))
         return True
 
     def _passive(self, at: int) -> bool:
-        return any(self._text(at + n).endswith(("ed", "en", "done", "safe", "able")) for n in (1, 2, 3))
+        return any(
+            self._text(at + n).endswith(("ed", "en", "done", "safe", "able")) for n in (1, 2, 3)
+        )
 
     def _negate(self, *, passive: bool) -> None:
         if self._led:
-            self.words = [replace(w, tag="only if") if w.tag == self._led else w for w in self.words]
+            self.words = [
+                replace(w, tag="only if") if w.tag == self._led else w for w in self.words
+            ]
             self._led = ""
             return
         self._negated = not (self._negated and self._negated_in == self._clause)
@@ -477,7 +575,9 @@ class _Walk:
         for at in range(len(self.words)):
             if self.words[at].clause >= self._main:
                 self.words[at] = replace(self.words[at], negated=False)
-        self.figures = [replace(f, negated=False) if f.clause >= self._main else f for f in self.figures]
+        self.figures = [
+            replace(f, negated=False) if f.clause >= self._main else f for f in self.figures
+        ]
         self._boundary()
         self._tag, self._depth = "only if", 0
         self._group += 1
@@ -504,7 +604,12 @@ class _Walk:
             tag = "if"
         if text == "with" and self._text(at - 1) == "together":
             tag = "if"
-        if text == "from" and self._text(at - 1) == "apart" or text == "than" and self._text(at - 1) == "other":
+        if (
+            text == "from"
+            and self._text(at - 1) == "apart"
+            or text == "than"
+            and self._text(at - 1) == "other"
+        ):
             tag = "except"
         before = self._text(at - 1)
         if text in ("with", "by", "on") and before == "only":

@@ -10,7 +10,8 @@ from agentic_rag.safety.numbers import is_carried
 from agentic_rag.safety.reading import Figure, Reading, Word, read
 from agentic_rag.safety.wording import Dictionary, dictionary, plain
 
-_MOST_WORDS = 90  # a longer sentence is none, and cannot be judged
+_MOST_CHARS = 600  # a longer sentence is none, and cannot be judged
+_LONGEST_STATEMENT = 1200  # of a document: what is longer without a stop is no statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +51,13 @@ def find_support(
     True
     """
     words = words or dictionary()
+    if len(sentence) > _MOST_CHARS or sentence.rstrip().endswith("?"):
+        return NOTHING
     said = read(sentence, words)
-    if not _can_be_judged(sentence, said):
+    if not (said.figures or any(not word.is_light for word in said.words)):
         return NOTHING
     statements = _statements(text, heading, words)
     return _find(said, statements) or _find_in_two(sentence, statements, words) or NOTHING
-
-
-def explain(sentence: str, text: str, heading: str, words: Dictionary | None = None) -> list[str]:
-    words = words or dictionary()
-    said = read(sentence, words)
-    out=[]
-    for s in _statements(text, heading, words):
-        why = _refusal(said, s)
-        n=len(said.meanings & s.reading.meanings) + (5 if not why.startswith("unsupp") else 0)
-        out.append((-n, why, text[s.start:s.end]))
-    out.sort(key=lambda x:x[0])
-    return out[:2]
-
-
-def _can_be_judged(sentence: str, said: Reading) -> bool:
-    worded = any(not word.is_light for word in said.words) or said.figures
-    return bool(worded) and len(said.roots) <= _MOST_WORDS and not sentence.rstrip().endswith("?")
 
 
 def _says_enough(half: Reading) -> bool:
@@ -85,7 +71,11 @@ def _find(said: Reading, statements: Sequence[_Statement]) -> Support | None:
         if not _may_carry(said, each) or _refusal(said, each):
             continue
         support = Support(_score(said, each.reading), each.start, each.end)
-        if best is None or support.score > best.score or (support.score == best.score and support.end - support.start < best.end - best.start):
+        if (
+            best is None
+            or support.score > best.score
+            or (support.score == best.score and support.end - support.start < best.end - best.start)
+        ):
             best = support
     return best
 
@@ -117,9 +107,7 @@ def _score(said: Reading, carrier: Reading) -> float:
     counted = [word for word in said.words if not word.is_light]
     if not counted:
         return 1.0
-    points = sum(
-        1.0 if word.root in own else 0.9 for word in counted
-    )
+    points = sum(1.0 if word.root in own else 0.9 for word in counted)
     return points / len(counted)
 
 
@@ -128,7 +116,9 @@ def _refusal(said: Reading, statement: _Statement) -> str:
     there = statement.reading
     if said.roots == there.roots and said.flags == there.flags:
         return ""
-    if not any(not w.is_light and not w.meanings.isdisjoint(there.meanings) for w in said.words) and not _only_numbers(said, there):
+    if not any(
+        not w.is_light and not w.meanings.isdisjoint(there.meanings) for w in said.words
+    ) and not _only_numbers(said, there):
         return "nothing in common"
     pairs: list[tuple[Word, Word]] = []
     lends, leans, doubtful = False, False, ""
@@ -171,7 +161,11 @@ def _refusal(said: Reading, statement: _Statement) -> str:
     met = frozenset(id(w) for _, w in pairs)
     return (
         _swapped(said, there, pairs)
-        or (leans and any(not w.is_light and id(w) not in met for w in there.words[1:]) and "more is said")
+        or (
+            leans
+            and any(not w.is_light and id(w) not in met for w in there.words[1:])
+            and "more is said"
+        )
         or _other_subject(there, met, statement.lent, lends)
         or _dropped(said, there, met, statement.lent)
         or _figures(said, statement)
@@ -192,7 +186,14 @@ def _swapped(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) 
             order.setdefault(places[id(word)], like.at)
     ats = [order[at] for at in sorted(order)]
     middle = ats[1:-1]
-    if len(ats) >= 3 and ats[0] == max(ats) and ats[-1] == min(ats) and middle == sorted(middle) and len(ats) == len(places) and said.is_active == there.is_active:
+    if (
+        len(ats) >= 3
+        and ats[0] == max(ats)
+        and ats[-1] == min(ats)
+        and middle == sorted(middle)
+        and len(ats) == len(places)
+        and said.is_active == there.is_active
+    ):
         return "changed places"
     return ""
 
@@ -221,12 +222,18 @@ def _other_subject(there: Reading, met: frozenset[int], lent: frozenset[str], le
     for word in there.words:
         if id(word) in met:
             return ""
-        if not word.is_light and word.meanings.isdisjoint(lent) and word.root not in there.field_roots:
+        if (
+            not word.is_light
+            and word.meanings.isdisjoint(lent)
+            and word.root not in there.field_roots
+        ):
             return f"another subject: {word.root}"
     return ""
 
 
-_HARD = frozenset({"only if", "if", "unless", "except", "until", "than", "instead", "before", "after"})
+_HARD = frozenset(
+    {"only if", "if", "unless", "except", "until", "than", "instead", "before", "after"}
+)
 
 
 def _dropped(said: Reading, there: Reading, met: frozenset[int], lent: frozenset[str]) -> str:
@@ -235,7 +242,9 @@ def _dropped(said: Reading, there: Reading, met: frozenset[int], lent: frozenset
     for word in there.words:
         if word.tag in _HARD and not word.is_light:
             key = (word.tag, word.group)
-            groups[key] = groups.get(key, False) or id(word) in met or not word.meanings.isdisjoint(lent)
+            groups[key] = (
+                groups.get(key, False) or id(word) in met or not word.meanings.isdisjoint(lent)
+            )
     either = {f for f, _ in there.flags}
     for (tag, group), kept in groups.items():
         if not kept and f"@or {group}" not in either:
@@ -246,7 +255,15 @@ def _dropped(said: Reading, there: Reading, met: frozenset[int], lent: frozenset
     return ""
 
 
-_WHO = frozenset(dictionary()._of("child adult baby infant pregnant pregnancy diabetic smoker senior woman man parent student newborn elderly teenager")) if False else frozenset()
+_WHO = (
+    frozenset(
+        dictionary()._of(
+            "child adult baby infant pregnant pregnancy diabetic smoker senior woman man parent student newborn elderly teenager"
+        )
+    )
+    if False
+    else frozenset()
+)
 _FIELDS = frozenset()
 
 
@@ -280,7 +297,9 @@ def _figures(said: Reading, statement: _Statement) -> str:
         if not any(f.clause in own for f in fitting):
             continue  # "from 11 to 12 and from 4 to 7": what it is of stands before
         rivals = [f for f in there if f.quantity.kind == figure.quantity.kind and f not in fitting]
-        if rivals and max(_bound_to(said, statement.reading, f) for f in rivals) > max(_bound_to(said, statement.reading, f) for f in fitting):
+        if rivals and max(_bound_to(said, statement.reading, f) for f in rivals) > max(
+            _bound_to(said, statement.reading, f) for f in fitting
+        ):
             return "number of another thing"
     return ""
 
@@ -338,7 +357,7 @@ def _flags(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) ->
         return "may"
     if {"may", "sometimes"} & theirs and not (loose | {"usually", "advise"}) & ours:
         return "certain"
-    if "can" in theirs and not (loose | {"must","should"}) & ours and False:
+    if "can" in theirs and not (loose | {"must", "should"}) & ours and False:
         return "certain"
     if "always" in ours and not {"always", "all"} & every:
         return "always"
@@ -350,7 +369,9 @@ def _flags(said: Reading, there: Reading, pairs: Sequence[tuple[Word, Word]]) ->
         return "all"
     if "most" in ours and not {"most", "usually"} & every:
         return "most"
-    if "only" in ours and not ({"only"} & every or any(w.tag in ("unless", "until", "except") for w in there.words)):
+    if "only" in ours and not (
+        {"only"} & every or any(w.tag in ("unless", "until", "except") for w in there.words)
+    ):
         return "only"
     if {"usually", "most"} & theirs and not {"usually", "most", "may", "can", "sometimes"} & ours:
         return "usually dropped"
@@ -384,7 +405,8 @@ def _statements(text: str, heading: str, words: Dictionary) -> tuple[_Statement,
     ]
     found = [
         replace(each, nearby=before.reading.meanings)
-        if before and (("@it" in {f for f, _ in each.reading.flags}) or _goes_on(text, before, each))
+        if before
+        and (("@it" in {f for f, _ in each.reading.flags}) or _goes_on(text, before, each))
         else each
         for before, each in zip([None, *found], found, strict=False)
     ]
@@ -398,7 +420,11 @@ def _statements(text: str, heading: str, words: Dictionary) -> tuple[_Statement,
 def _goes_on(text: str, before: _Statement, each: _Statement) -> bool:
     """Tell whether a statement is the rest of the sentence before it."""
     between = text[before.end : each.start]
-    return "\n" not in between and not text[before.end - 1 : before.end].strip(")\"'") in (".", "!", "?")
+    return "\n" not in between and not text[before.end - 1 : before.end].strip(")\"'") in (
+        ".",
+        "!",
+        "?",
+    )
 
 
 _SPANS = frozenset({"day", "week", "month", "year", "night", "hour"})
@@ -428,8 +454,12 @@ def _records(found: Sequence[_Statement]) -> Iterator[_Statement]:
     run: list[_Statement] = []
     for each in (*found, None):
         reading = each.reading if each else None
-        if each and reading and reading.field_roots and reading.figures and all(
-            w.root in reading.field_roots or w.is_light for w in reading.words
+        if (
+            each
+            and reading
+            and reading.field_roots
+            and reading.figures
+            and all(w.root in reading.field_roots or w.is_light for w in reading.words)
         ):
             run.append(each)
             continue
@@ -443,8 +473,14 @@ def _together(parts: Sequence[_Statement]) -> _Statement:
     step = 1000
     readings = [part.reading for part in parts]
     merged = Reading(
-        words=tuple(replace(w, clause=w.clause + step * n) for n, r in enumerate(readings) for w in r.words),
-        figures=tuple(replace(f, clause=f.clause + step * n) for n, r in enumerate(readings) for f in r.figures),
+        words=tuple(
+            replace(w, clause=w.clause + step * n) for n, r in enumerate(readings) for w in r.words
+        ),
+        figures=tuple(
+            replace(f, clause=f.clause + step * n)
+            for n, r in enumerate(readings)
+            for f in r.figures
+        ),
         flags=frozenset((f, c + step * n) for n, r in enumerate(readings) for f, c in r.flags),
         meanings=frozenset().union(*(r.meanings for r in readings)),
         lendable=frozenset(),
@@ -467,12 +503,14 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
         for start, end in sentence_spans(body):
             for separator in _SEPARATOR.finditer(body, start, end):
                 until = start + len(body[start : separator.start()].rstrip())
-                if until > start:
+                if start < until <= start + _LONGEST_STATEMENT:
                     yield at + start, at + until, field
                 start = separator.end()
 
 
-_CONNECTOR = re.compile(r"(?:[,;]\s+(?:and|but|while|so|or|whereas|because)?\s*|\s+(?:and|but)\s+|\s+-\s+)")
+_CONNECTOR = re.compile(
+    r"(?:[,;]\s+(?:and|but|while|so|or|whereas|because)?\s*|\s+(?:and|but)\s+|\s+-\s+)"
+)
 
 
 def _find_in_two(
@@ -496,6 +534,8 @@ def _find_in_two(
         second = _find(halves[1], lent)
         if second:
             return Support(
-                min(first.score, second.score), min(first.start, second.start), max(first.end, second.end)
+                min(first.score, second.score),
+                min(first.start, second.start),
+                max(first.end, second.end),
             )
     return None

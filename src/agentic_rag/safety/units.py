@@ -65,7 +65,10 @@ for _code, _all in (
     ("eur", "eur \u20ac euro euros"),
     ("gbp", "gbp \u00a3 pound pounds"),
     ("aed", "aed dirham dirhams"),
-    *((code, code) for code in "nok sek dkk chf aud cad nzd sgd myr jpy cny lkr npr bdt pkr zar sar qar".split()),
+    *(
+        (code, code)
+        for code in "nok sek dkk chf aud cad nzd sgd myr jpy cny lkr npr bdt pkr zar sar qar".split()
+    ),
 ):
     CURRENCIES |= dict.fromkeys(_all.split(), _code)
 

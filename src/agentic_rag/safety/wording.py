@@ -20,7 +20,10 @@ _SPELLING = (
     (re.compile(r"is(ation|e|ed|es|ing|er)s?$"), r"iz\1"),
     (re.compile(r"(?<=[a-z]{3})our"), "or"),
     (re.compile(r"ae|oe"), "e"),
-    (re.compile(r"(cancel|label|travel|counsel|model|level|signal|dial)l(ed|ing|er|ation)$"), r"\1\2"),
+    (
+        re.compile(r"(cancel|label|travel|counsel|model|level|signal|dial)l(ed|ing|er|ation)$"),
+        r"\1\2",
+    ),
     (re.compile(r"yse"), "yze"),
     (re.compile(r"(?<=[a-z]{3})tre$"), "ter"),
 )
