@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from agentic_rag.safety.units import DAYS, MONTHS
+from agentic_rag.safety.units import DAYS, MONTHS, ONES, WORTH
 
 Value = tuple[object, ...]
 
@@ -26,7 +26,11 @@ def _any(words: object) -> str:
 
 _LINK = r"\s*(?:-|to|till|until|through)\s*"
 _MERIDIEM = r"(?:[ap]\.?\s?m\b\.?|(?:o'clock\s+)?in the (?:morning|afternoon|evening)\b|at night\b)"
-_HOUR = rf"(?:\d{{1,2}}[:.]\d{{2}}(?!\d|[.,:]\d|\s*%)(?:\s*(?:{_MERIDIEM}))?|\d{{1,2}}\s*{_MERIDIEM}|noon\b|midday\b|midnight\b)"
+_SPOKEN = rf"(?:half past|quarter past|quarter to)\s+(?:{_any(ONES[1:13])}|\d{{1,2}})\b"
+_HOUR = (
+    rf"(?:\d{{1,2}}[:.]\d{{2}}(?!\d|[.,:]\d|\s*%)(?:\s*{_MERIDIEM})?|\d{{1,2}}\s*{_MERIDIEM}"
+    rf"|{_SPOKEN}(?:\s*{_MERIDIEM})?|noon\b|midday\b|midnight\b)"
+)
 
 _CODE = re.compile(r"(?<![\w-])[A-Za-z]+(?:-?[A-Za-z]+)*-?\d\w*(?:-\w+)*")
 _ABROAD = re.compile(r"(?<![\w.,:])\+\d[\d ()-]{6,18}\d(?!\w)")
@@ -50,6 +54,7 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _DAYS = re.compile(rf"\b(?P<low>{_any(DAYS)})\.?{_LINK}(?P<high>{_any(DAYS)})\b", re.IGNORECASE)
+_QUARTERS = re.compile(r"(?P<part>half past|quarter past|quarter to)\s+(?P<hour>\w+)")
 _WEEK = re.compile(r"\b(?:week(?P<low>day)s?|week(?P<high>end)s?|on working days)\b", re.IGNORECASE)
 _FEWEST_PHONE_DIGITS = 7
 _NOON = 12
@@ -146,7 +151,7 @@ def _tells_half(said: str) -> bool:
 
 
 def _minutes(said: str) -> int | None:
-    plain = said.lower().replace(".", ":").strip(":")
+    plain = _QUARTERS.sub(_in_digits, said.lower()).replace(".", ":").strip(":")
     if plain in ("noon", "midday", "midnight"):
         return 0 if plain == "midnight" else _NOON * 60
     hour, minute = (int(part or 0) for part in re.match(r"(\d+)(?::(\d\d))?", plain).groups())  # type: ignore[union-attr]
@@ -162,6 +167,13 @@ def _minutes(said: str) -> int | None:
 def _part_of_week(found: re.Match[str]) -> Piece:
     low, high = (5, 6) if found["high"] else (0, 4)
     return _piece("days", (low,), (high,), found)
+
+
+def _in_digits(found: re.Match[str]) -> str:
+    """Put "half past eleven" as 11:30."""
+    hour = int(found["hour"]) if found["hour"].isdigit() else WORTH[found["hour"]]
+    minutes = hour * 60 + {"half past": 30, "quarter past": 15, "quarter to": -15}[found["part"]]
+    return f"{minutes // 60}:{minutes % 60:02}"
 
 
 def _days(found: re.Match[str]) -> Piece:

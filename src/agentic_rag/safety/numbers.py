@@ -442,7 +442,7 @@ _LEAD = _pattern(
     + "$"
 )
 _SAME_LEAD = {"each": "every", "in": "within", "till": "until", "during": "for", "past": "last"}
-_BETWEEN = r"(?:(?!\b(?:and|or|with)\b)[\w ]){0,20}?"
+_BETWEEN = r"(?:(?!\b(?:and|or|with|half)\b)[\w ]){0,20}?"
 _PER = _pattern(
     rf"{_BETWEEN}(?:\s*/\s*|\s+(?:per|for each|for every|for one|each|every)\s+)([a-z]{{2,}})"
     rf"|{_BETWEEN}\s+(?:in )?an?\s+(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"

@@ -12,6 +12,7 @@ from agentic_rag.safety.wording import Dictionary
 
 _LONGEST = 1200  # what goes on for longer without a stop is no statement
 _MOST_LINES = 6  # of figures that can be told in one sentence
+_ANSWERED_IN = 3  # statements behind a question lean on it
 _LINE = re.compile(r"[^\n]+")
 _BULLET = re.compile(r"\s*(?:(?:[-*+\u2022]|\d{1,2}[.)])\s+|>\s*)")
 _SEPARATOR = re.compile(r";\s*|,(?: and)? then |\band then |\Z")
@@ -83,13 +84,20 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _in_context(text: str, told: Sequence[Statement]) -> Iterator[Statement]:
     """Yield the statements; one that says "it", or goes on, leans on the one before."""
+    asked, question = frozenset[str](), 0
     yield from told[:1]
-    for before, each in zip(told, told[1:], strict=False):
+    for at, (before, each) in enumerate(zip(told, told[1:], strict=False)):
+        if text[before.end - 1] == "?":
+            asked, question = before.reading.meanings, at
         goes_on = "\n" not in text[before.end : each.start] and not text[
             before.start : before.end
         ].rstrip(")\"'").endswith((".", "!", "?"))
         leans = goes_on or "@it" in each.reading.flags_in()
-        yield replace(each, nearby=before.reading.meanings) if leans else each
+        yield replace(
+            each,
+            nearby=before.reading.meanings if leans else frozenset(),
+            lent=each.lent | asked if at - question < _ANSWERED_IN else each.lent,
+        )
 
 
 def _cells(text: str) -> Iterator[tuple[int, int, str]]:

@@ -68,7 +68,7 @@ def refusal(said: Reading, statement: Statement) -> str:
     likeness = liken(said, statement)
     if likeness.refusal:
         return likeness.refusal
-    if not likeness.pairs and not (said.figures and said.words):
+    if not likeness.pairs and not (said.figures and (said.words or len(said.figures) > 1)):
         return "nothing in common"
     if swapped(said, there, likeness.pairs):
         return "changed places"
@@ -103,7 +103,7 @@ def _unlike(statement: Statement, likeness: Likeness) -> str:
     met = {like.at for _, like in likeness.pairs}
     if likeness.leans and any(not w.is_light and w.at not in met for w in there.words[1:]):
         return "more is said"
-    if likeness.lends and (other := _own_subject(statement, met)):
+    if likeness.lends and not likeness.leans and (other := _own_subject(statement, met)):
         return f"another subject: {other}"
     kept: dict[tuple[str, int], bool] = {}
     for word in there.words:
