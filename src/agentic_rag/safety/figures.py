@@ -10,6 +10,13 @@ from agentic_rag.safety.reading import Reading
 from agentic_rag.safety.statements import Statement
 from agentic_rag.safety.wording import root
 
+_UNIT_NAMES = {
+    ("time", 60): "hour",
+    ("time", 1440): "day",
+    ("time", 10080): "week",
+    ("months", 1): "month",
+    ("months", 12): "year",
+}
 _SPANS = {"day", "week", "month", "year", "night", "hour"}
 _MEASURES = frozenset(
     map(
@@ -26,8 +33,22 @@ def figure_refusal(said: Reading, statement: Statement) -> str:
     """Return why a number is not carried, or nothing."""
     if said.figures and statement.reading.figures and _is_of_another_field(said, statement):
         return "number of another field"
+    if _bound_is_lost(said, statement.reading):
+        return "a bound was dropped"
     refusals = (_refusal(figure, said, statement) for figure in said.figures)
     return next(filter(None, refusals), "")
+
+
+def _bound_is_lost(said: Reading, there: Reading) -> bool:
+    """Tell whether "for bills above INR 1,000", "under 18" or the like was left out."""
+    kinds = {figure.quantity.kind for figure in said.figures}
+    used = {w.clause for w in there.words if not w.meanings.isdisjoint(said.meanings)}
+    return any(
+        f.quantity.bound in ("over", "under")
+        and f.quantity.kind not in kinds | {"time"}
+        and f.clause in used
+        for f in there.figures
+    )
 
 
 def _is_of_another_field(said: Reading, statement: Statement) -> bool:
@@ -73,7 +94,10 @@ def _same(quantity: Quantity, statement: Statement) -> Iterator[Figure]:
 
 
 def _is_every(quantity: Quantity, there: Reading) -> bool:
-    """Tell whether "once a week" is what "every week" says."""
+    """Tell whether "once a week" is what "every week" says, or "for a day" what "a day" does."""
+    unit = _UNIT_NAMES.get((quantity.kind, quantity.low))
+    if unit and not quantity.is_range and unit in {f.quantity.per for f in there.figures}:
+        return True  # "INR 60 for a day"
     is_once = quantity.low == quantity.high == 1 and quantity.nouns == ("time",)
     return is_once and "all" in there.flags_in() and quantity.per in there.meanings
 

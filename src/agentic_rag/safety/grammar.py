@@ -26,8 +26,11 @@ VERBAL = _words(
 SUBJECTS = _words("you we it they he she there please then so") | FINITE
 """What begins a clause of its own behind an "and"."""
 
-BREAKS = _words("but so then yet whereas however which who")
+BREAKS = _words("but so then yet whereas however which")
 """What ends the reach of a "not" or an "if"."""
+
+FRONTING = _words("with for on in at by from under")
+"""What a scene is set with: "with a new crown, ..."."""
 
 NARROW_ENDS = _words("for in at on to with is are by from")
 """What ends the reach of a "no", which is about its noun."""
@@ -44,7 +47,7 @@ MODALS = {
         "recommended recommend recommends advised advise advisable ideally preferably encouraged",
     ),
     **_each("may", "may might could possibly perhaps maybe"),
-    **_each("can", "can able possible allowed permitted allow optional welcome option"),
+    **_each("can", "can able possible allowed permitted allow optional welcome option fine okay ok"),
     **_each("", "will would"),
 }
 HEDGES = {
@@ -58,6 +61,7 @@ HEDGES = {
     **_each("rarely", "rarely seldom rare uncommon"),
     **_each("only", "only solely exclusively"),
     **_each("all", "all every everyone everybody"),
+    **_each("both", "both"),
     **_each("most", "most"),
     **_each("some", "some certain"),
     **_each("almost", "almost nearly"),
@@ -66,6 +70,7 @@ MARKERS = {
     **_each("before", "before prior"),
     **_each("after", "after following once since"),
     **_each("", "afterwards"),
+    **_each("who", "who"),
     **_each("until", "until till"),
     **_each("if", "if when whenever whether provided"),
     **_each("unless", "unless"),
@@ -93,10 +98,8 @@ OPPOSITE_PARTICLES = (
     ("~inside", "~outside"), ("~upstairs", "~downstairs"),
 )  # fmt: skip
 OPPOSITES = {
-    "closed": "open", "unsafe": "safe", "unavailable": "available", "impossible": "possible",
-    "unable": "able", "unlikely": "likely", "untreated": "treated", "unnecessary": "necessary",
-    "unsuitable": "suitable", "unopened": "opened", "uncommon": "common", "painless": "painful",
-    "harmless": "harmful", "unused": "used",
+    "closed": "open", "shut": "open", "unavailable": "available", "impossible": "possible",
+    "unable": "able",
 }  # fmt: skip
 """What says "not" and another word in one."""
 
@@ -127,8 +130,8 @@ LIGHT = frozenset(
     like please note also however therefore general about around approximately roughly patient
     clinic total able ensure sure remember mean available case document information lot thing way
     time call know let people due stay remain out aim best suit ideal see run serve ready pay
-    result plan put keep place buy look here each today person someone anyone everyone client wish
-    will possible involve happen occur say tell own so still just then even really very actually
+    result plan put keep place buy look here each today someone anyone everyone client wish
+    will possible involve happen occur say tell own find belong so still just then even really very actually
     simply currently usually kind type certain part done use used using count amount charge price
     fee further practice team staff
     """),

@@ -33,6 +33,7 @@ _ADDED = (
     _Added("all", frozenset({"always", "all"})),
     _Added("usually", frozenset({"usually", "most"})),
     _Added("most", frozenset({"usually", "most"})),
+    _Added("both", frozenset({"both"})),
     _Added("rarely", frozenset({"rarely"})),
     _Added("need not", frozenset({"need not"})),
     _Added("not only", frozenset({"not only"})),

@@ -12,7 +12,7 @@ Pair = tuple[Word, Word]
 
 _NEAR = 1  # words behind a "before" that surely belong to it; of the others nothing is sure
 _HALVES = {"morn": (0, 12), "afternoon": (12, 18), "even": (16, 24)}
-_LOOSE = {"", "if", "while", "because", "despite"}
+_LOOSE = {"", "who", "if", "while", "because", "despite"}
 _SOMETIME = {"only if", "if", "after"}
 _FEWEST_TO_SWAP = 3
 
@@ -70,7 +70,8 @@ def _find(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
         found.lends = True
         return ""
     if not fitting and not any(like.is_negated == word.is_negated for like in likes):
-        fitting = _elsewhere_negated(word, likes, statement.reading)
+        is_scene = not word.clause and ("@front", 0) in said.flags
+        fitting = likes if is_scene else _elsewhere_negated(word, likes, statement.reading)
         found.doubtful = word.root
         if not fitting:
             return f"polarity: {word.root}"

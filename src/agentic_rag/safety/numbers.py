@@ -92,6 +92,7 @@ _BEGINNINGS = {
 _LINKS = {"-", "to", "or", "through"}
 _NEVER_ONE_AFTER = {"no", "each", "every", "any", "this", "that", "which", "another", "the", "some"}
 _NUMBERED = {"day", "week", "month", "trimester"}  # "day 3" is the third one
+_PARTS = {"half": Fraction(1, 2), "quarter": Fraction(1, 4)}
 _NOUNS = 3  # words behind a number, one of which is what it counts
 
 
@@ -148,7 +149,12 @@ def is_carried(said: Quantity, carried: Quantity) -> bool:
         ends = {"least": carried.low, "most": carried.high}
         return said.low == ends.get(said.bound)
     same = said.low == carried.low and said.high == carried.high
-    return same and said.bound == carried.bound and (not said.per or said.per == carried.per)
+    return same and _bound(said) == _bound(carried) and (not said.per or said.per == carried.per)
+
+
+def _bound(quantity: Quantity) -> str:
+    """Return the bound; "within 60 days" has one, too."""
+    return quantity.bound or ("most" if quantity.lead == "within" else "")
 
 
 def _same_phone(one: str, other: str) -> bool:
@@ -297,12 +303,12 @@ def _spelled(lexes: Sequence[_Lex], at: int) -> tuple[Fraction, int] | None:
     """Read "forty-five", "two thousand five hundred", "a hundred and twenty", "a couple of"."""
     if [_text(lexes, at + n) for n in range(3)] == ["a", "couple", "of"]:
         return Fraction(2), at + 3
-    if _text(lexes, at) in ("a", "one", "both") and not _is_counted(lexes, at):
+    if _text(lexes, at) in ("a", "one") and not _is_counted(lexes, at):
         return None
     total, part, begun = 0, 0, at
     while True:
         word = _text(lexes, at)
-        if word in WORTH:
+        if word in WORTH and (not part % 100 or (part % 10 == 0 and WORTH[word] < 10 < part % 100)):
             part += WORTH[word]
         elif word in SCALES and (part or at == begun + 1):
             total, part = _scaled(total, max(part, 1), SCALES[word])
@@ -332,9 +338,6 @@ def _is_counted(lexes: Sequence[_Lex], at: int) -> bool:
     after = _text(lexes, at + 1)
     if _text(lexes, at) == "a":
         return after in SCALES
-    if _text(lexes, at) == "both":
-        ahead = [_text(lexes, at + n) for n in range(1, 4)]
-        return after.endswith("s") and "and" not in ahead
     before = _text(lexes, at - 1)
     is_counting = after.isalpha() and after not in STOP_WORDS and before not in _NEVER_ONE_AFTER
     return is_counting or after == "-"
@@ -360,15 +363,22 @@ def _article(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     is_per = before in REPEATS or before in ("times", "time") or before[:1].isdigit() or (
         _noun_of_count(lexes, at)
     )  # fmt: skip
-    is_other = _text(lexes, at + 1) in ("night", "second", "min", "sec", "hr")  # "a night guard"
-    if lexes[at].text not in ("a", "an") or unit[0] not in TIMES or is_per or is_other:
+    after = _text(lexes, at + 1)
+    is_other = after in ("night", "second", "min", "sec", "hr")  # "a night guard"
+    if lexes[at].text not in ("a", "an") or not _is_long(unit[0], after) or is_per or is_other:
         return None
-    half = [_text(lexes, at + n) for n in range(2, 5)] == ["and", "a", "half"]
-    end = at + 5 if half else at + 2
-    value = unit[1] * (Fraction(3, 2) if half else 1)
+    behind = [_text(lexes, at + n) for n in range(2, 5)]
+    part = _PARTS.get(behind[2], Fraction(0)) if behind[:2] == ["and", "a"] else Fraction(0)
+    end = at + 5 if part else at + 2
+    value = unit[1] * (1 + part)
     return Quantity(
         kind=unit[0], low=value, high=value, start=lexes[at].start, end=lexes[end - 1].end
     ), end
+
+
+def _is_long(kind: str, name: str) -> bool:
+    """Tell whether "a" before a unit counts it: "a litre", "an hour"; not "a g"."""
+    return kind in TIMES or (bool(kind) and len(name) > len("gram") - 1 and name != "percent")
 
 
 def _noun_of_count(lexes: Sequence[_Lex], at: int) -> bool:
@@ -380,7 +390,7 @@ def _noun_of_count(lexes: Sequence[_Lex], at: int) -> bool:
 def _ordinal(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     """Read "first" and "3rd"; in "at first" nothing is counted."""
     word, after = lexes[at].text, _text(lexes, at + 1)
-    if word not in ORDINALS or not after.isalpha() or _text(lexes, at - 1) == "at":
+    if word not in ORDINALS or not after.isalpha() or after in WORTH or _text(lexes, at - 1) == "at":
         return None
     end = ORDINALS.get(_text(lexes, at + 2)) if after in ("or", "to", "and") else None
     low, high = Fraction(ORDINALS[word]), Fraction(end or ORDINALS[word])
@@ -420,10 +430,10 @@ def _pattern(text: str) -> re.Pattern[str]:
 _ABOUT = r"(?:the age of |age |aged |about |around |roughly |approximately |only |just |the |a )*"
 _BEFORE = (
     ("least", _pattern(
-        r"\b(?:at least|minimum|minimum of|(?:no|not) (?:less|fewer|sooner|earlier) than"
+        r"\b(?:at least|minimum|minimum of|(?:no|not) (?:less|fewer|sooner|earlier|younger|shorter|lower) than"
         r"|start(?:s|ing)? (?:at|from)|begins? at|opens? (?:at|from))\s+$")),
     ("most", _pattern(
-        r"\b(?:closes? at|ends? at|at most|maximum|maximum of|(?:no|not) (?:more|later|longer) than|up ?to|as (?:much|many|long) as"
+        r"\b(?:closes? at|ends? at|at most|maximum|maximum of|(?:no|not) (?:more|later|longer|older|higher|greater) than|up ?to|as (?:much|many|long) as"
         r"|(?:not|never) exceed(?:ing)?)\s+$")),
     ("over", _pattern(
         r"\b(?:(?<!no )(?<!not )(?:more|older|longer|greater|higher|later) than|over|above|exceed(?:s|ing)?|beyond)\s+$")),
@@ -445,12 +455,13 @@ _SAME_LEAD = {"each": "every", "in": "within", "till": "until", "during": "for",
 _BETWEEN = r"(?:(?!\b(?:and|or|with|half)\b)[\w ]){0,20}?"
 _PER = _pattern(
     rf"{_BETWEEN}(?:\s*/\s*|\s+(?:per|for each|for every|for one|each|every)\s+)([a-z]{{2,}})"
-    rf"|{_BETWEEN}\s+(?:in )?an?\s+(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
+    rf"|{_BETWEEN}(?<! of)\s+(?:in )?an?\s+(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
 )
 _ADVERB = _pattern(rf"[\w ]{{0,20}}?\s({'|'.join(ADVERBS)})\b")
 _SIDES = dict.fromkeys(("before", "ahead", "earlier", "prior", "beforehand", "ago"), "before")
 _SIDES |= dict.fromkeys(("after", "later", "afterwards", "following"), "after")
 _SIDE = _pattern(rf"\s+({'|'.join(_SIDES)})\b")
+_OVER_A_TIME = _pattern(r"(?<!for)(?<!last)(?<!lasts)(?<!takes)(?<!take) over\s+$")
 _REACH = 40
 
 
@@ -474,6 +485,8 @@ def _in_context(quantity: Quantity, text: str) -> Quantity:
         lead = found[1].lower() if found else ""
     if quantity.is_range:
         bound = ""  # it has both ends already
+    if bound == "over" and quantity.kind == "time" and _OVER_A_TIME.search(before):
+        bound = ""
     side = _SIDE.match(behind)
     return replace(
         quantity,

@@ -18,6 +18,7 @@ class Word:
         clause: which clause it is in.
         is_light: whether nobody misses it.
         at: where it stands among the words.
+        part: which part of the statement it is in: a main clause, and what hangs on it.
     """
 
     root: str
@@ -29,6 +30,7 @@ class Word:
     clause: int
     is_light: bool
     at: int
+    part: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,12 @@ class Scope:
     figures: list[Figure] = field(default_factory=list)
     flags: set[tuple[str, int]] = field(default_factory=set)
     clause: int = 0
+    part: int = 0
     tag: str = ""
     is_negated: bool = False
     is_narrow: bool = False
     is_leading: bool = False  # the statement begins with the tag
+    in_commas: bool = False
     has_verb: bool = False  # the clause has one already
     since_not: int = 0  # words behind the last "not"
     depth: int = 0
@@ -80,6 +84,7 @@ class Scope:
                 clause=self.clause,
                 is_light=is_light,
                 at=len(self.words),
+                part=self.part,
             )
         )
         self.depth += 1
@@ -94,17 +99,21 @@ class Scope:
         """Note something about the clause."""
         self.flags.add((name, self.clause))
 
-    def next_in_list(self) -> None:
-        """Go on to the next of a list: what stands over it stays."""
+    def next_in_list(self, sign: str) -> None:
+        """Go on to the next of a list: what stands over it stays; a "no" only within commas."""
+        self.in_commas |= sign == ","
+        if sign == "and" and not self.in_commas:
+            self.end_narrow()
         self._next_clause(in_list=True, new_run=not self.is_negated)
 
     def end_clause(self) -> None:
         """Go on to a clause of its own: nothing stands over it."""
+        self.part += not self.is_leading
         if self.tag and not self.depth:
             self.flag(f"@{self.tag}")  # a "before" with nothing behind it
         if self.is_leading and self.tag in ("until", "unless", "without"):
             self._led = self.tag
-        self.is_negated = self.is_narrow = False
+        self.is_negated = self.is_narrow = self.in_commas = False
         self.tag, self.is_leading = "", False
         self._next_clause(in_list=False, new_run=True)
         self._main = self.clause
@@ -119,7 +128,9 @@ class Scope:
         if is_alternative:
             self.flag(f"@or {self.group + 1}")
         was_empty = not self.words and not self.figures
+        part = self.part
         self.end_clause()
+        self.part = part  # it hangs on what stands before
         self.tag, self.is_leading, self.depth = tag, was_empty, 0
         self.group += 1
 
@@ -158,7 +169,9 @@ class Scope:
             replace(figure, is_negated=False) if figure.clause >= self._main else figure
             for figure in self.figures
         ]
+        part = self.part
         self.end_clause()
+        self.part = part
         self.tag, self.depth = "only if", 0
         self.group += 1
 
@@ -175,7 +188,6 @@ class Scope:
 
     def _next_clause(self, *, in_list: bool, new_run: bool) -> None:
         self.clause += 1
-        self.end_narrow()
         if new_run:
             self._run = (len(self.words), len(self.figures))
             if not in_list or self.has_verb:

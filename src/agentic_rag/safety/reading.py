@@ -9,6 +9,7 @@ from agentic_rag.safety.grammar import (
     BREAKS,
     COMPARED,
     FINITE,
+    FRONTING,
     HEDGES,
     LIGHT,
     MARKERS,
@@ -159,8 +160,10 @@ class _Walk:
             )
             if not spaced:  # within a word
                 return
-        elif sign == "," and self._list_goes_on(at):
-            self._scope.next_in_list()
+        if sign == "," and not self._scope.clause and self._text(0) in FRONTING:
+            self._scope.flag("@front")
+        if sign == "," and self._list_goes_on(at):
+            self._scope.next_in_list(sign)
             return
         self._scope.end_clause()
 
@@ -186,7 +189,7 @@ class _Walk:
         if self._text(at) != "or" and self._text(at + 1) in SUBJECTS:
             self._scope.end_clause()
         else:
-            self._scope.next_in_list()
+            self._scope.next_in_list(self._text(at))
 
     def _negator(self, at: int, text: str) -> bool:
         """Read a "not" of any kind; False where it is none."""
@@ -200,6 +203,8 @@ class _Walk:
             return False
         elif text == "without" and scope.is_negated and not scope.is_narrow:
             scope.only_if()
+        elif text == "without" and not scope.words and not scope.figures:
+            scope.begin_tag("without", is_alternative=False)
         elif text in ("no", "without") and after not in ("one", "longer"):
             scope.negate_noun(verb_too=text == "no")
         else:
@@ -242,7 +247,7 @@ class _Walk:
             return
         if piece.root in SHUNNING:
             self._scope.turn(list_too=bool(BE & {self._text(at - 1), self._text(at - 2)}))
-        elif text in OPPOSITES and not piece.groups:
+        elif text in OPPOSITES and (text != "shut" or self._text(at - 1) in BE):
             meant = root(OPPOSITES[text])
             self._scope.turn(list_too=True)
             self._scope.add_word(meant, self._dictionary.meanings(meant), is_light=False)
@@ -256,7 +261,9 @@ class _Walk:
         begins = scope.depth and text in ("you", "we", "they")
         if scope.is_leading and begins and scope.tag in ("after", "before", "until", "while"):
             scope.end_clause()  # "after a sedative | you may not drive"
-        if text in FINITE and scope.is_negated and not scope.is_narrow and scope.since_not:
+        has_said = scope.since_not if scope.is_negated else scope.depth
+        is_over = scope.tag == "who" or (scope.is_negated and not scope.is_narrow)
+        if text in FINITE | {"need", "needs"} and is_over and has_said:
             scope.end_clause()  # "who cannot wait | may rebook"
 
     def _note(self, at: int, piece: Piece) -> None:

@@ -18,7 +18,7 @@ _CONNECTOR = re.compile(
     r"[,;]\s+(?:(?:and|but|while|so|or|whereas|because)\s+)?|\s+(?:and|but)\s+|\s+-\s+"
 )
 _CONDITIONS = frozenset(
-    {"only if", "if", "unless", "except", "until", "than", "instead", "before", "after"}
+    {"who", "only if", "if", "unless", "except", "until", "than", "instead", "before", "after"}
 )
 
 
@@ -106,8 +106,9 @@ def _unlike(statement: Statement, likeness: Likeness) -> str:
     if likeness.lends and not likeness.leans and (other := _own_subject(statement, met)):
         return f"another subject: {other}"
     kept: dict[tuple[str, int], bool] = {}
+    used = {like.part for _, like in likeness.pairs}
     for word in there.words:
-        if word.tag in _CONDITIONS and not word.is_light:
+        if word.part in used and word.tag in _CONDITIONS and not word.is_light:
             is_kept = word.at in met or not word.meanings.isdisjoint(lent)
             kept[word.tag, word.group] = is_kept or kept.get((word.tag, word.group), False)
     flags = there.flags_in()

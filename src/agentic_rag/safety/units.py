@@ -11,7 +11,7 @@ ONES: Final = (
 TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 WORTH = {word: at for at, word in enumerate(ONES)}
 WORTH |= {word: 10 * at for at, word in enumerate(TENS, start=2)}
-WORTH |= {"single": 1, "both": 2, "fourty": 40}
+WORTH |= {"single": 1, "fourty": 40}
 
 SCALES = {"hundred": 100, "thousand": 1000, "k": 1000, "million": 1_000_000, "dozen": 12}
 SCALES |= dict.fromkeys(("lakh", "lakhs", "lac", "lacs"), 100_000)
