@@ -61,6 +61,7 @@ HEDGES = {
     **_each("rarely", "rarely seldom rare uncommon"),
     **_each("only", "only solely exclusively"),
     **_each("all", "all every everyone everybody"),
+    **_each("each", "each"),
     **_each("both", "both"),
     **_each("most", "most"),
     **_each("some", "some certain"),
@@ -68,14 +69,14 @@ HEDGES = {
 }
 MARKERS = {
     **_each("before", "before prior"),
-    **_each("after", "after following once since"),
+    **_each("after", "after following once"),
     **_each("", "afterwards"),
     **_each("who", "who"),
     **_each("until", "until till"),
     **_each("if", "if when whenever whether provided"),
     **_each("unless", "unless"),
     **_each("except", "except excluding excepting"),
-    **_each("because", "because"),
+    **_each("because", "because since"),
     **_each("than", "than"),
     **_each("instead", "instead rather"),
     **_each("while", "while during"),
@@ -133,7 +134,7 @@ LIGHT = frozenset(
     result plan put keep place buy look here each today someone anyone everyone client wish
     will possible involve happen occur say tell own find belong so still just then even really very actually
     simply currently usually kind type certain part done use used using count amount charge price
-    fee further practice team staff
+    fee further practice team staff turn well old age ask contain
     """),
     )
 )

@@ -30,7 +30,7 @@ _ADDED = (
     _Added("may", _LOOSE),
     _Added("sometimes", _LOOSE),
     _Added("always", frozenset({"always", "all"})),
-    _Added("all", frozenset({"always", "all"})),
+    _Added("all", frozenset({"always", "all", "each"})),
     _Added("usually", frozenset({"usually", "most"})),
     _Added("most", frozenset({"usually", "most"})),
     _Added("both", frozenset({"both"})),

@@ -163,7 +163,7 @@ def _same_phone(one: str, other: str) -> bool:
 
 
 def _leads_agree(said: Quantity, carried: Quantity) -> bool:
-    if said.kind not in TIMES:
+    if said.kind not in TIMES or _bound(said) == _bound(carried) == "most":
         return True
     if said.side and carried.side and said.side != carried.side:
         return False
@@ -262,7 +262,8 @@ def _value(lexes: Sequence[_Lex], at: int) -> _Value | None:
     value, at = read
     if [_text(lexes, at + n) for n in range(3)] == ["and", "a", "half"]:
         value, at = value + Fraction(1, 2), at + 3
-    scale = 1
+    scale = SCALES.get(_text(lexes, at - 1), 1)  # spelled out, it is in the value already
+    value /= scale
     if _text(lexes, at) in SCALES:
         scale, at = SCALES[_text(lexes, at)], at + 1
     if [_text(lexes, at + n) for n in range(2)] == ["of", "rupees"]:
@@ -303,6 +304,9 @@ def _spelled(lexes: Sequence[_Lex], at: int) -> tuple[Fraction, int] | None:
     """Read "forty-five", "two thousand five hundred", "a hundred and twenty", "a couple of"."""
     if [_text(lexes, at + n) for n in range(3)] == ["a", "couple", "of"]:
         return Fraction(2), at + 3
+    before = _text(lexes, at - 1)
+    if _text(lexes, at) == "single" and (before in WORTH or before[:1].isdigit()):
+        return None  # "ten single visits"
     if _text(lexes, at) in ("a", "one") and not _is_counted(lexes, at):
         return None
     total, part, begun = 0, 0, at

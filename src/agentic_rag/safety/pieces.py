@@ -11,6 +11,7 @@ from agentic_rag.safety.wording import Dictionary, root
 
 _PIECE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d(?:[\w.,:/-]*\w)?|[,;:.!?()|-]")
 _CONTRACTED = re.compile(r"(?<=\w)'(?:re|ll|d|ve|m|s)$")
+_SPEAKING = NEGATORS | {"free", "other"}
 _BEHIND_A_TIME = {"later", "earlier", "ahead", "ago"}
 
 
@@ -57,7 +58,7 @@ def _find_phrases(words: Sequence[Piece], dictionary: Dictionary) -> None:
         step = 1
         for phrase in dictionary.phrases_at(roots, at):
             inside = words[at : at + len(phrase.roots)]
-            speaks = any(word.text in NEGATORS or word.text == "free" for word in inside)
+            speaks = any(word.text in _SPEAKING for word in inside)
             for word in inside:
                 word.groups += (phrase.group,)
                 word.is_phrased = True

@@ -245,14 +245,17 @@ class _Walk:
             return
         if text in STOPS or (len(piece.root) == 1 and not text.isdigit()):
             return
-        if piece.root in SHUNNING:
+        is_away = text == "away" and self._text(at - 1) in ("stay", "keep")
+        if piece.root in SHUNNING or is_away:
             self._scope.turn(list_too=bool(BE & {self._text(at - 1), self._text(at - 2)}))
         elif text in OPPOSITES and (text != "shut" or self._text(at - 1) in BE):
             meant = root(OPPOSITES[text])
             self._scope.turn(list_too=True)
             self._scope.add_word(meant, self._dictionary.meanings(meant), is_light=False)
         else:
-            self._word(piece, is_light=piece.root in LIGHT or self._is_per(piece))
+            is_bodily = text == "person" and self._text(at - 1) == "in"
+            is_light = not is_bodily and (piece.root in LIGHT or self._is_per(piece))
+            self._word(piece, is_light=is_light)
 
     def _end_what_ends(self, text: str) -> None:
         scope = self._scope

@@ -122,7 +122,8 @@ def _own_subject(statement: Statement, met: set[int]) -> str:
         if word.at in met:
             return ""
         is_field = word.root in statement.reading.field_roots
-        if not (word.is_light or is_field) and word.meanings.isdisjoint(statement.lent):
+        is_listed = word.is_negated  # "avoid bananas, oranges ..."
+        if not (word.is_light or is_field or is_listed) and word.meanings.isdisjoint(statement.lent):
             return word.root
     return ""
 
