@@ -17,6 +17,7 @@ _UNIT_NAMES = {
     ("months", 1): "month",
     ("months", 12): "year",
 }
+_CONDITIONS = {"if", "only if", "unless", "except", "who"}
 _SPANS = {"day", "week", "month", "year", "night", "hour"}
 _MEASURES = frozenset(
     map(
@@ -33,22 +34,25 @@ def figure_refusal(said: Reading, statement: Statement) -> str:
     """Return why a number is not carried, or nothing."""
     if said.figures and statement.reading.figures and _is_of_another_field(said, statement):
         return "number of another field"
-    if _bound_is_lost(said, statement.reading):
+    if _is_lost(said, statement.reading):
         return "a bound was dropped"
     refusals = (_refusal(figure, said, statement) for figure in said.figures)
     return next(filter(None, refusals), "")
 
 
-def _bound_is_lost(said: Reading, there: Reading) -> bool:
-    """Tell whether "for bills above INR 1,000", "under 18" or the like was left out."""
+def _is_lost(said: Reading, there: Reading) -> bool:
+    """Tell whether "for bills above 1,000", "if you have two", "every third" was left out."""
     kinds = {figure.quantity.kind for figure in said.figures}
     used = {w.clause for w in there.words if not w.meanings.isdisjoint(said.meanings)}
     return any(
-        f.quantity.bound in ("over", "under")
-        and f.quantity.kind not in kinds | {"time"}
-        and f.clause in used
-        for f in there.figures
+        figure.clause in used and figure.quantity.kind not in kinds and _restricts(figure)
+        for figure in there.figures
     )
+
+
+def _restricts(figure: Figure) -> bool:
+    bounds = figure.quantity.bound in ("over", "under") and figure.quantity.kind != "time"
+    return bounds or figure.tag in _CONDITIONS or figure.quantity.kind == "ordinal"
 
 
 def _is_of_another_field(said: Reading, statement: Statement) -> bool:

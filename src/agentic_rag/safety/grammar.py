@@ -16,7 +16,11 @@ NEGATORS = _words(
     "not no never none neither nor without cannot nobody nothing nowhere hardly"
 )
 SHUNNING = frozenset(map(root, _words("avoid refrain forbidden prohibited banned skip")))
+SHUNNING_PAIRS = {("stay", "away"), ("keep", "away"), ("off", "limits"), ("steer", "clear")}
 PUT_OFF = frozenset(map(root, _words("postponed delayed deferred wait")))
+ACTORS = frozenset(map(root, _words("clinic practice team staff patient patients client people")))
+"""Who does something: another one is another statement."""
+
 BE = _words("be is are was were been being isn't aren't wasn't get gets")
 FINITE = _words("may can must should will is are was were")
 VERBAL = _words(
@@ -29,6 +33,7 @@ SUBJECTS = _words("you we it they he she there please then so") | FINITE
 BREAKS = _words("but so then yet whereas however which")
 """What ends the reach of a "not" or an "if"."""
 
+PRICES = _words("charge charges charged cost costs fee fees price pay paid")
 FRONTING = _words("with for on in at by from under")
 """What a scene is set with: "with a new crown, ..."."""
 
@@ -63,7 +68,7 @@ HEDGES = {
     **_each("all", "all every everyone everybody"),
     **_each("each", "each"),
     **_each("both", "both"),
-    **_each("most", "most"),
+    **_each("most", "most majority"),
     **_each("some", "some certain"),
     **_each("almost", "almost nearly"),
 }
@@ -134,7 +139,7 @@ LIGHT = frozenset(
     result plan put keep place buy look here each today someone anyone everyone client wish
     will possible involve happen occur say tell own find belong so still just then even really very actually
     simply currently usually kind type certain part done use used using count amount charge price
-    fee further practice team staff turn well old age ask contain
+    fee further practice team staff turn well old age ask contain sign
     """),
     )
 )
@@ -147,7 +152,7 @@ STOPS = (
         " down more most only further again"
     )
     | _words(
-        "there along apart ahead afterwards anything something beforehand per carried upon onto"
+        "there another anybody anyone nobody everybody under steer along apart ahead afterwards anything something beforehand per carried upon onto"
         " within without via the us they everything ll ve s t re among towards whom dear hello yes"
         " although though either whereas up out off down over one ones too is it its least inr rs"
         " rupees am pm ist"

@@ -59,6 +59,8 @@ def hedge_refusal(said: Reading, there: Reading, pairs: Sequence[Pair]) -> str:
     """
     used = frozenset(like.clause for _, like in pairs)
     ours, theirs, every = said.flags_in(), there.flags_in(used or None), there.flags_in()
+    if "free" in theirs - ours and "paid" in ours:
+        return "lost: free"
     if "only" in ours and not _is_only(there):
         return "added: only"
     return next(_refusals(ours, theirs, every), "")

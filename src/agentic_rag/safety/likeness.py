@@ -66,10 +66,11 @@ def _find(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
     fitting = _fitting(word, likes, statement.reading)
     if not fitting and word.is_light:
         return ""
-    if not fitting and not word.is_negated and not word.tag and word.meanings & statement.lent:
+    is_agreed = any(like.is_negated == word.is_negated for like in likes)
+    if not fitting and is_agreed and not word.tag and word.meanings & statement.lent:
         found.lends = True
         return ""
-    if not fitting and not any(like.is_negated == word.is_negated for like in likes):
+    if not fitting and not is_agreed:
         is_scene = not word.clause and ("@front", 0) in said.flags
         fitting = likes if is_scene else _elsewhere_negated(word, likes, statement.reading)
         found.doubtful = word.root

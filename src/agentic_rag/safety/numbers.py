@@ -93,6 +93,7 @@ _LINKS = {"-", "to", "or", "through"}
 _NEVER_ONE_AFTER = {"no", "each", "every", "any", "this", "that", "which", "another", "the", "some"}
 _NUMBERED = {"day", "week", "month", "trimester"}  # "day 3" is the third one
 _PARTS = {"half": Fraction(1, 2), "quarter": Fraction(1, 4)}
+_MOST_IN = 100_000  # "one in 100,000"; "2 in 2025" is none
 _NOUNS = 3  # words behind a number, one of which is what it counts
 
 
@@ -199,6 +200,9 @@ def _measure(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     first = _value(lexes, _behind_currency(lexes, at) if currency else at)
     if not first:
         return _ordinal(lexes, at)
+    ratio = _ratio(lexes, at, first)
+    if ratio:
+        return ratio
     second = _range_end(lexes, at, first)
     low, high = (_shared(first, second), second) if second else (first, first)
     end = (second or first).at
@@ -216,6 +220,19 @@ def _measure(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
         end=lexes[end - 1].end,
         nouns=nouns,
     ), end
+
+
+def _ratio(lexes: Sequence[_Lex], at: int, first: _Value) -> tuple[Quantity, int] | None:
+    """Read "two out of ten" and "1 in 100" as a percentage."""
+    link = [_text(lexes, first.at + n) for n in range(2)]
+    start = first.at + 2 if link == ["out", "of"] else first.at + 1 if link[0] == "in" else 0
+    whole = _value(lexes, start) if start and not first.kind else None
+    if not whole or whole.kind or not first.value <= whole.value <= _MOST_IN or not whole.value:
+        return None
+    share = 100 * first.value / (whole.value * whole.scale)
+    return Quantity(
+        kind="percent", low=share, high=share, start=lexes[at].start, end=lexes[whole.at - 1].end
+    ), whole.at
 
 
 def _behind_currency(lexes: Sequence[_Lex], at: int) -> int:

@@ -20,9 +20,11 @@ from agentic_rag.safety.grammar import (
     NEGATORS,
     OPPOSITES,
     PARTICLES,
+    PRICES,
     POINTING,
     PUT_OFF,
     SHUNNING,
+    SHUNNING_PAIRS,
     STOPS,
     SUBJECTS,
     VERBAL,
@@ -141,6 +143,8 @@ class _Walk:
 
     def _take(self, at: int, piece: Piece) -> None:
         text = piece.text
+        if text in PRICES:
+            self._scope.flag("free" if piece.is_swallowed else "paid")
         if not piece.is_word:
             self._sign(at, text)
         elif piece.is_swallowed or (piece.is_phrased and text in MARKERS):
@@ -199,14 +203,14 @@ class _Walk:
         elif text.endswith("n't") or text == "cannot":
             scope.negate(list_too=True)
             self._flag(at, text)
-        elif text not in NEGATORS or before == "or":
+        elif text not in NEGATORS or (before == "or" and text == "not"):
             return False
         elif text == "without" and scope.is_negated and not scope.is_narrow:
             scope.only_if()
         elif text == "without" and not scope.words and not scope.figures:
             scope.begin_tag("without", is_alternative=False)
         elif text in ("no", "without") and after not in ("one", "longer"):
-            scope.negate_noun(verb_too=text == "no")
+            scope.negate_noun(verb_too=text == "no" and before != "with")
         else:
             scope.negate(list_too=bool(BE & {before, after}) or before in MODALS)
             if before == "need" or after in NEEDLESS or self._text(at + 2) == "necessary":
@@ -245,7 +249,7 @@ class _Walk:
             return
         if text in STOPS or (len(piece.root) == 1 and not text.isdigit()):
             return
-        is_away = text == "away" and self._text(at - 1) in ("stay", "keep")
+        is_away = (self._text(at - 1), text) in SHUNNING_PAIRS
         if piece.root in SHUNNING or is_away:
             self._scope.turn(list_too=bool(BE & {self._text(at - 1), self._text(at - 2)}))
         elif text in OPPOSITES and (text != "shut" or self._text(at - 1) in BE):

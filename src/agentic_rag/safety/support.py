@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agentic_rag.safety.figures import figure_refusal
+from agentic_rag.safety.grammar import ACTORS
 from agentic_rag.safety.hedges import hedge_refusal
 from agentic_rag.safety.likeness import Likeness, has_all, liken, swapped
 from agentic_rag.safety.reading import Reading, read
@@ -15,7 +16,7 @@ _MOST_CHARS = 600  # a longer sentence is none, and cannot be judged
 _WIDEST_SPAN = 600  # of two statements that carry a half each
 _PARAPHRASED = 0.9  # what a word counts that stands for another
 _CONNECTOR = re.compile(
-    r"[,;]\s+(?:(?:and|but|while|so|or|whereas|because)\s+)?|\s+(?:and|but)\s+|\s+-\s+"
+    r"[,;]\s+(?:(?:and|but|while|so|or|whereas|because|although|though)\s+)?|\s+(?:and|but)\s+|\s+-\s+"
 )
 _CONDITIONS = frozenset(
     {"who", "only if", "if", "unless", "except", "until", "than", "instead", "before", "after"}
@@ -73,7 +74,7 @@ def refusal(said: Reading, statement: Statement) -> str:
     if swapped(said, there, likeness.pairs):
         return "changed places"
     return (
-        _unlike(statement, likeness)
+        _unlike(said, statement, likeness)
         or figure_refusal(said, statement)
         or hedge_refusal(said, there, likeness.pairs)
     )
@@ -97,13 +98,14 @@ def _score(said: Reading, there: Reading) -> float:
     return points / len(counted) if counted else 1.0
 
 
-def _unlike(statement: Statement, likeness: Likeness) -> str:
+def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
     """Refuse where the statement is about something else, or says it under a condition."""
     there, lent = statement.reading, statement.lent
     met = {like.at for _, like in likeness.pairs}
     if likeness.leans and any(not w.is_light and w.at not in met for w in there.words[1:]):
         return "more is said"
-    if likeness.lends and not likeness.leans and (other := _own_subject(statement, met)):
+    needs_subject = likeness.lends or (said.words and said.words[0].root in ACTORS)
+    if needs_subject and not likeness.leans and (other := _own_subject(statement, met)):
         return f"another subject: {other}"
     kept: dict[tuple[str, int], bool] = {}
     used = {like.part for _, like in likeness.pairs}
