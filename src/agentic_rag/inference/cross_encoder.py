@@ -38,7 +38,7 @@ class CrossEncoderChecker:
                 scores = np.asarray(self._model.predict(pairs, show_progress_bar=False))
                 return _entailed(scores, self._model.config.id2label)
             # what a foreign model raises is not known; none of it may let a sentence pass
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 raise CheckerUnavailable(
                     f"SUPPORT_MODEL {self._name}: {type(error).__name__}"
                 ) from error

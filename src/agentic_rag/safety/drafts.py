@@ -26,8 +26,13 @@ _UNSAFE = (
     (re.compile(r"!\[[^\]\n]{0,500}\]\s?(?:\([^)\n]{0,2000}\)?|\[[^\]\n]{0,200}\])"), " "),
     (re.compile(r"\[([^\]\n]{1,500})\]\([^)\n]{0,2000}\)?"), r"\1"),
     (re.compile(r"^\s*\[[^\]\n]{1,200}\]:\s*\S.*$", re.M), " "),
-    (re.compile(r"\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|(?:javascript|data|mailto):)\S+", re.I), " "),
-    (re.compile(r"\b[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|io|ru|xyz|info|example|test)(?:/\S*)?", re.I), " "),
+    (re.compile(r"\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|(?:javascript|data|mailto):)\S+", re.I), ""),
+    (
+        re.compile(
+            r"\b[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|io|ru|xyz|info|example|test)(?:/\S*)?", re.I
+        ),
+        " ",
+    ),
     (re.compile(r"[`|<>{}\\]+|\*\*|__|~~"), " "),
 )  # fmt: skip
 _LEAD = re.compile(r"^(?:[-*+\u2022>\s]+|\d{1,2}[.)]\s+)+")

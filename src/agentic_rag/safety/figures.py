@@ -10,7 +10,7 @@ from agentic_rag.safety.reading import Reading
 from agentic_rag.safety.statements import Statement
 from agentic_rag.safety.wording import root
 
-_UNIT_NAMES = {
+_UNIT_NAMES: dict[tuple[str, object], str] = {
     ("time", 60): "hour",
     ("time", 1440): "day",
     ("time", 10080): "week",
@@ -19,14 +19,12 @@ _UNIT_NAMES = {
 }
 _CONDITIONS = {"if", "only if", "unless", "except", "who"}
 _SPANS = {"day", "week", "month", "year", "night", "hour"}
-_MEASURES = frozenset(
-    map(
-        root,
-        "duration time length minutes hours days weeks months years price prices band cost costs fee"
-        " fees charge charges rate rates tariff amount total visits sessions dose dosage quantity"
-        " number count age inr rs mg ml".split(),  # noqa: SIM905  # a list of words reads best so
-    )
-)
+_MEASURE_WORDS = """
+    duration time length minutes hours days weeks months years price prices band cost costs fee
+    fees charge charges rate rates tariff amount total visits sessions dose dosage quantity number
+    count age inr rs mg ml
+"""
+_MEASURES = frozenset(map(root, _MEASURE_WORDS.split()))
 """Words in the name of a field that only say what is measured."""
 
 
@@ -56,7 +54,7 @@ def _restricts(figure: Figure) -> bool:
 
 
 def _is_of_another_field(said: Reading, statement: Statement) -> bool:
-    """Tell whether the field is of something that the sentence does not name: "Recovery: 2 days"."""
+    """Tell whether the field is of something that is not named: "Recovery: 2 days"."""
     names = statement.reading.field_roots - _MEASURES
     bare = all(w.root in statement.reading.field_roots for w in statement.reading.words)
     return bare and any(

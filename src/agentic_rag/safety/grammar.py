@@ -12,9 +12,7 @@ def _each(kind: str, text: str) -> dict[str, str]:
     return dict.fromkeys(text.split(), kind)
 
 
-NEGATORS = _words(
-    "not no never none neither nor without cannot nobody nothing nowhere hardly"
-)
+NEGATORS = _words("not no never none neither nor without cannot nobody nothing nowhere hardly")
 SHUNNING = frozenset(map(root, _words("avoid refrain forbidden prohibited banned skip")))
 SHUNNING_PAIRS = {("stay", "away"), ("keep", "away"), ("off", "limits"), ("steer", "clear")}
 PUT_OFF = frozenset(map(root, _words("postponed delayed deferred wait")))
@@ -52,7 +50,9 @@ MODALS = {
         "recommended recommend recommends advised advise advisable ideally preferably encouraged",
     ),
     **_each("may", "may might could possibly perhaps maybe"),
-    **_each("can", "can able possible allowed permitted allow optional welcome option fine okay ok"),
+    **_each(
+        "can", "can able possible allowed permitted allow optional welcome option fine okay ok"
+    ),
     **_each("", "will would"),
 }
 HEDGES = {
@@ -98,7 +98,9 @@ MARKING_PAIRS = {
     ("only", "by"): "only if",
     ("only", "on"): "only if",
 }
-PARTICLES = _words("up down in out on off above below over under inside outside upstairs downstairs")
+PARTICLES = _words(
+    "up down in out on off above below over under inside outside upstairs downstairs"
+)
 OPPOSITE_PARTICLES = (
     ("~up", "~down"), ("~in", "~out"), ("~on", "~off"), ("~above", "~below"), ("~over", "~under"),
     ("~inside", "~outside"), ("~upstairs", "~downstairs"),
@@ -137,25 +139,23 @@ LIGHT = frozenset(
     clinic total able ensure sure remember mean available case document information lot thing way
     time call know let people due stay remain out aim best suit ideal see run serve ready pay
     result plan put keep place buy look here each today someone anyone everyone client wish
-    will possible involve happen occur say tell own find belong so still just then even really very actually
-    simply currently usually kind type certain part done use used using count amount charge price
+    will possible involve happen occur say tell own find belong so still just then even really
+    very actually simply currently usually kind type certain part done use used using
+    count amount charge price
     fee further practice team staff turn well old age ask contain sign
     """),
     )
 )
 """Words around what is said: nobody misses them in a sentence."""
 
-STOPS = (
-    STOP_WORDS
-    - _words(
-        "before after until if because while during no not nor above below over under off out up"
-        " down more most only further again"
-    )
-    | _words(
-        "there another anybody anyone nobody everybody under steer along apart ahead afterwards anything something beforehand per carried upon onto"
-        " within without via the us they everything ll ve s t re among towards whom dear hello yes"
-        " although though either whereas up out off down over one ones too is it its least inr rs"
-        " rupees am pm ist"
-    )
+STOPS = STOP_WORDS - _words(
+    "before after until if because while during no not nor above below over under off out up"
+    " down more most only further again"
+) | _words(
+    "there another anybody anyone nobody everybody under steer along apart ahead afterwards"
+    " anything something beforehand per carried upon onto"
+    " within without via the us they everything ll ve s t re among towards whom dear hello yes"
+    " although though either whereas up out off down over one ones too is it its least inr rs"
+    " rupees am pm ist"
 )
 """Words that say nothing by themselves."""

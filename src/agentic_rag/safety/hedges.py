@@ -66,9 +66,7 @@ def hedge_refusal(said: Reading, there: Reading, pairs: Sequence[Pair]) -> str:
     return next(_refusals(ours, theirs, every), "")
 
 
-def _refusals(
-    ours: frozenset[str], theirs: frozenset[str], every: frozenset[str]
-) -> Iterator[str]:
+def _refusals(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str]) -> Iterator[str]:
     """Yield what is wrong: `theirs` are the flags of the clauses that are used, `every` of all."""
     if "must" in ours and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
         yield "turned: must"

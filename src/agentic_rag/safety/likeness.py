@@ -114,8 +114,7 @@ def _elsewhere_negated(word: Word, likes: Sequence[Word], there: Reading) -> lis
 def _stand_alike(said: Word, carried: Word) -> bool:
     if tags_fit(said.tag, carried.tag):
         return True
-    far = (not said.tag and carried.depth > _NEAR) or (not carried.tag and said.depth > _NEAR)
-    return far
+    return (not said.tag and carried.depth > _NEAR) or (not carried.tag and said.depth > _NEAR)
 
 
 def tags_fit(said: str, carried: str) -> bool:

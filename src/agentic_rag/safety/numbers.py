@@ -329,7 +329,7 @@ def _spelled(lexes: Sequence[_Lex], at: int) -> tuple[Fraction, int] | None:
     total, part, begun = 0, 0, at
     while True:
         word = _text(lexes, at)
-        if word in WORTH and (not part % 100 or (part % 10 == 0 and WORTH[word] < 10 < part % 100)):
+        if word in WORTH and _goes_with(part % 100, WORTH[word]):
             part += WORTH[word]
         elif word in SCALES and (part or at == begun + 1):
             total, part = _scaled(total, max(part, 1), SCALES[word])
@@ -337,6 +337,11 @@ def _spelled(lexes: Sequence[_Lex], at: int) -> tuple[Fraction, int] | None:
             break
         at += 1
     return (Fraction(total + part), at) if total + part or _text(lexes, begun) == "zero" else None
+
+
+def _goes_with(part: int, worth: int) -> bool:
+    """Tell whether a word can stand behind what is below a hundred: "twenty one", not "two one"."""
+    return part == 0 or (part >= min(map(WORTH.__getitem__, TENS)) and part % 10 + worth < 10)  # noqa: PLR2004  # the tens
 
 
 def _scaled(total: int, part: int, scale: int) -> tuple[int, int]:
@@ -411,7 +416,12 @@ def _noun_of_count(lexes: Sequence[_Lex], at: int) -> bool:
 def _ordinal(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     """Read "first" and "3rd"; in "at first" nothing is counted."""
     word, after = lexes[at].text, _text(lexes, at + 1)
-    if word not in ORDINALS or not after.isalpha() or after in WORTH or _text(lexes, at - 1) == "at":
+    if (
+        word not in ORDINALS
+        or not after.isalpha()
+        or after in WORTH
+        or _text(lexes, at - 1) == "at"
+    ):
         return None
     end = ORDINALS.get(_text(lexes, at + 2)) if after in ("or", "to", "and") else None
     low, high = Fraction(ORDINALS[word]), Fraction(end or ORDINALS[word])
@@ -449,24 +459,47 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 _ABOUT = r"(?:the age of |age |aged |about |around |roughly |approximately |only |just |the |a )*"
+_MORE = "more|later|longer|older|higher|greater"
+_LESS = "less|fewer|sooner|earlier|younger|shorter|lower"
 _BEFORE = (
-    ("least", _pattern(
-        r"\b(?:at least|minimum|minimum of|(?:no|not) (?:less|fewer|sooner|earlier|younger|shorter|lower) than"
-        r"|start(?:s|ing)? (?:at|from)|begins? at|opens? (?:at|from))\s+$")),
-    ("most", _pattern(
-        r"\b(?:closes? at|ends? at|at most|maximum|maximum of|(?:no|not) (?:more|later|longer|older|higher|greater) than|up ?to|as (?:much|many|long) as"
-        r"|(?:not|never) exceed(?:ing)?)\s+$")),
-    ("over", _pattern(
-        r"\b(?:(?<!no )(?<!not )(?:more|older|longer|greater|higher|later) than|over|above|exceed(?:s|ing)?|beyond)\s+$")),
-    ("under", _pattern(
-        r"\b(?:(?<!no )(?<!not )(?:less|fewer|younger|shorter|lower|earlier) than|under|below)\s+$")),
-)  # fmt: skip
+    (
+        "least",
+        _pattern(
+            rf"\b(?:at least|minimum|minimum of|(?:no|not) (?:{_LESS}) than"
+            r"|start(?:s|ing)? (?:at|from)|begins? at|opens? (?:at|from))\s+$"
+        ),
+    ),
+    (
+        "most",
+        _pattern(
+            rf"\b(?:closes? at|ends? at|at most|maximum|maximum of|(?:no|not) (?:{_MORE}) than"
+            r"|up ?to|as (?:much|many|long) as|(?:not|never) exceed(?:ing)?)\s+$"
+        ),
+    ),
+    (
+        "over",
+        _pattern(
+            rf"\b(?:(?<!no )(?<!not )(?:{_MORE}) than|over|above|exceed(?:s|ing)?|beyond)\s+$"
+        ),
+    ),
+    ("under", _pattern(rf"\b(?:(?<!no )(?<!not )(?:{_LESS}) than|under|below)\s+$")),
+)
 _BEHIND = (
-    ("least", _pattern(
-        r"[\w ]{0,24}?\b(?:(?:or|and) (?:more|over|older|above|longer|later|higher)|minimum|at least)\b|\+")),
-    ("most", _pattern(
-        r"[\w ]{0,24}?\b(?:(?:or|and) (?:less|fewer|under|younger|below|earlier|lower)|maximum|at most)\b")),
-)  # fmt: skip
+    (
+        "least",
+        _pattern(
+            r"[\w ]{0,24}?\b(?:(?:or|and) (?:more|over|older|above|longer|later|higher)"
+            r"|minimum|at least)\b|\+"
+        ),
+    ),
+    (
+        "most",
+        _pattern(
+            r"[\w ]{0,24}?\b(?:(?:or|and) (?:less|fewer|under|younger|below|earlier|lower)"
+            r"|maximum|at most)\b"
+        ),
+    ),
+)
 _LEAD = _pattern(
     r"\b(within|every|each|after|before|for|until|till|in|during|next|last|past|ago)\s+"
     + _ABOUT
@@ -476,7 +509,8 @@ _SAME_LEAD = {"each": "every", "in": "within", "till": "until", "during": "for",
 _BETWEEN = r"(?:(?!\b(?:and|or|with|half)\b)[\w ]){0,20}?"
 _PER = _pattern(
     rf"{_BETWEEN}(?:\s*/\s*|\s+(?:per|for each|for every|for one|each|every)\s+)([a-z]{{2,}})"
-    rf"|{_BETWEEN}(?<! of)\s+(?:in )?an?\s+(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
+    rf"|{_BETWEEN}(?<! of)\s+(?:in )?an?\s+"
+    r"(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
 )
 _ADVERB = _pattern(rf"[\w ]{{0,20}}?\s({'|'.join(ADVERBS)})\b")
 _SIDES = dict.fromkeys(("before", "ahead", "earlier", "prior", "beforehand", "ago"), "before")

@@ -20,8 +20,8 @@ from agentic_rag.safety.grammar import (
     NEGATORS,
     OPPOSITES,
     PARTICLES,
-    PRICES,
     POINTING,
+    PRICES,
     PUT_OFF,
     SHUNNING,
     SHUNNING_PAIRS,
@@ -46,7 +46,7 @@ class Reading:
         lendable: of its words as they stand: what a heading lends to what stands below it.
         roots: of all its words, in order, for comparing statements whole.
         field_roots: of the name of the field that it is the value of.
-        is_active: whether there is no "is" and no "are", so that nothing can be the other way round.
+        is_active: whether there is no "is" and no "are" that could turn it round.
     """
 
     words: tuple[Word, ...]

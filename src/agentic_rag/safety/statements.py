@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 from agentic_rag.language import sentence_spans
 from agentic_rag.safety.polarity import Figure
@@ -79,14 +80,14 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
                 until = start + len(body[start : separator.start()].rstrip())
                 if start < until <= start + _LONGEST:
                     yield at + start, at + until, named[1] if named else ""
-                start = separator.end()  # noqa: PLW2901  # the rest of the sentence
+                start = separator.end()  # the rest of the sentence
 
 
 def _in_context(text: str, told: Sequence[Statement]) -> Iterator[Statement]:
     """Yield the statements; one that says "it", or goes on, leans on the one before."""
     asked, question = frozenset[str](), 0
     yield from told[:1]
-    for at, (before, each) in enumerate(zip(told, told[1:], strict=False)):
+    for at, (before, each) in enumerate(pairwise(told)):
         if text[before.end - 1] == "?":
             asked, question = before.reading.meanings, at
         goes_on = "\n" not in text[before.end : each.start] and not text[
@@ -135,7 +136,8 @@ def _is_figure(reading: Reading) -> bool:
 def _together(parts: Sequence[Statement]) -> Statement:
     """Return neighbours as one statement, their clauses kept apart."""
     readings = [part.reading for part in parts]
-    apart = 1 + max(each.clause for r in readings for each in (*r.words, *r.figures))
+    clauses = [word.clause for reading in readings for word in reading.words]
+    apart = 1 + max(clauses + [f.clause for reading in readings for f in reading.figures])
     merged = Reading(
         words=tuple(
             replace(word, clause=word.clause + apart * at)

@@ -125,7 +125,9 @@ def _own_subject(statement: Statement, met: set[int]) -> str:
             return ""
         is_field = word.root in statement.reading.field_roots
         is_listed = word.is_negated  # "avoid bananas, oranges ..."
-        if not (word.is_light or is_field or is_listed) and word.meanings.isdisjoint(statement.lent):
+        if not (word.is_light or is_field or is_listed) and word.meanings.isdisjoint(
+            statement.lent
+        ):
             return word.root
     return ""
 

@@ -58,17 +58,14 @@ UNITS = {name: (kind, Fraction(factor)) for kind, factor, all_ in _NAMES for nam
 
 TIMES = frozenset({"time", "months"})
 
-CURRENCIES: dict[str, str] = {}
+_BY_CODE_ALONE = "nok sek dkk chf aud cad nzd sgd myr jpy cny lkr npr bdt pkr zar sar qar"
+CURRENCIES: dict[str, str] = {code: code for code in _BY_CODE_ALONE.split()}
 for _code, _all in (
     ("inr", "inr rs \u20b9 rupee rupees"),
     ("usd", "usd $ dollar dollars"),
     ("eur", "eur \u20ac euro euros"),
     ("gbp", "gbp \u00a3 pound pounds"),
     ("aed", "aed dirham dirhams"),
-    *(
-        (code, code)
-        for code in "nok sek dkk chf aud cad nzd sgd myr jpy cny lkr npr bdt pkr zar sar qar".split()
-    ),
 ):
     CURRENCIES |= dict.fromkeys(_all.split(), _code)
 

@@ -28,26 +28,25 @@ _SPELLING = (
     (re.compile(r"(?<=[a-z]{3})tre$"), "ter"),
 )
 _SHORT = 6  # a shorter word is spelled the same everywhere, or means another thing
+_FORMS = """
+    tooth: teeth; child: children; foot: feet; woman: women; man: men; person: people persons;
+    take: took taken; go: went gone goes; break: broke broken; eat: ate eaten; give: gave given;
+    do: did done does; pay: paid; keep: kept; bring: brought; leave: left; lose: lost;
+    feel: felt; hold: held; tell: told; swell: swelled swollen; bleed: bled; wear: wore worn;
+    drink: drank drunk; drive: drove driven; know: knew known; see: saw seen; send: sent;
+    show: shown; sell: sold; speak: spoke spoken; throw: threw thrown; make: made;
+    choose: chose chosen; write: wrote written; come: came; get: got gotten; begin: began begun;
+    grow: grew grown; say: said; sleep: slept; stand: stood; lie: lay lain lying;
+    rise: rose risen; fall: fell fallen; find: found; build: built; teach: taught; buy: bought;
+    understand: understood; hide: hid hidden; wake: woke woken; freeze: frozen; have: had has;
+    mean: meant; meet: met; shake: shook shaken; draw: drawn; stick: stuck; bite: bit bitten;
+    tear: torn; wash: washed; lend: lent;
+"""
 _IRREGULAR = {
     form: word
-    for word, forms in {
-        "tooth": "teeth", "child": "children", "foot": "feet", "woman": "women", "man": "men",
-        "person": "people persons", "take": "took taken", "go": "went gone goes", "break": "broke broken",
-        "eat": "ate eaten", "give": "gave given", "do": "did done does", "pay": "paid", "keep": "kept",
-        "bring": "brought", "leave": "left", "lose": "lost", "feel": "felt", "hold": "held",
-        "tell": "told", "swell": "swelled swollen", "bleed": "bled", "wear": "wore worn",
-        "drink": "drank drunk", "drive": "drove driven", "know": "knew known", "see": "saw seen",
-        "send": "sent", "show": "shown", "sell": "sold", "speak": "spoke spoken",
-        "throw": "threw thrown", "make": "made", "choose": "chose chosen", "write": "wrote written",
-        "come": "came", "get": "got gotten", "begin": "began begun", "grow": "grew grown",
-        "say": "said", "sleep": "slept", "stand": "stood", "lie": "lay lain lying", "rise": "rose risen",
-        "fall": "fell fallen", "find": "found", "build": "built", "teach": "taught", "buy": "bought",
-        "understand": "understood", "hide": "hid hidden", "wake": "woke woken", "freeze": "frozen",
-        "have": "had has", "mean": "meant", "meet": "met", "shake": "shook shaken", "draw": "drawn",
-        "stick": "stuck", "bite": "bit bitten", "tear": "torn", "wash": "washed", "lend": "lent",
-    }.items()
+    for word, _, forms in (each.strip().partition(": ") for each in _FORMS.split(";"))
     for form in forms.split()
-}  # fmt: skip
+}
 
 
 def visible(text: str) -> str:
