@@ -306,7 +306,8 @@ def read_emergency(clinic: Clinic) -> Emergency:
         raise BadPack(
             f"{clinic.folder / 'clinic.yaml'}: emergency_source: no section {label} in documents/"
         )
-    text = document.text[section.start : section.end].strip()
+    whole = document.text[section.start : section.end]
+    text, start = whole.strip(), section.start + len(whole) - len(whole.lstrip())
     if not _advice(text):
         raise BadPack(f"{clinic.folder / 'clinic.yaml'}: emergency_source: {label} says nothing")
     passage = Passage(
@@ -315,8 +316,8 @@ def read_emergency(clinic: Clinic) -> Emergency:
         section=slug,
         heading=section.heading,
         text=text,
-        start=section.start,
-        end=section.start + len(text),
+        start=start,
+        end=start + len(text),
         score=1.0,
         digest=document.digest,
     )

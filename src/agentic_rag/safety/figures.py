@@ -106,8 +106,8 @@ def _is_every(quantity: Quantity, there: Reading) -> bool:
 
 def _stand_alike(said: Figure, carried: Figure) -> bool:
     """Tell whether two stand in one relation: "after 15 minutes" and "15 minutes later" do."""
-    ours, theirs = {said.tag, said.quantity.side}, {carried.tag, carried.quantity.side}
-    return tags_fit(said.tag, carried.tag) or bool((ours & theirs) - {""})
+    crossed = {(said.tag, carried.quantity.side), (carried.tag, said.quantity.side)}
+    return tags_fit(said.tag, carried.tag) or any(tag and tag == side for tag, side in crossed)
 
 
 def _rivalled(figure: Figure, fitting: list[Figure], said: Reading, there: Reading) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from agentic_rag.safety.grammar import ACTORS
 from agentic_rag.safety.polarity import Word
 from agentic_rag.safety.reading import Reading
 from agentic_rag.safety.statements import Statement
@@ -23,7 +24,7 @@ class Likeness:
 
     Attributes:
         lends: whether a heading had to lend a word.
-        leans: whether the statement before had to.
+        leans: whether the statement before had to; `leans_for_subject`: for the first word.
         doubtful: a word whose "not" stands elsewhere in the statement.
         refusal: why a word has no like; empty where all have.
     """
@@ -31,6 +32,7 @@ class Likeness:
     pairs: list[Pair] = field(default_factory=list)
     lends: bool = False
     leans: bool = False
+    leans_for_subject: bool = False
     doubtful: str = ""
     refusal: str = ""
 
@@ -86,6 +88,7 @@ def _lend(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
         return ""
     if not statement.nearby.isdisjoint(word.meanings):
         found.lends = found.leans = True
+        found.leans_for_subject |= word.at == 0
     elif not statement.lent.isdisjoint(word.meanings):
         found.lends = True
     elif not _told_by_the_clock(word, said):
@@ -136,7 +139,8 @@ def _told_by_the_clock(word: Word, said: Reading) -> bool:
 
 def swapped(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
     """Tell whether two have changed places: teachers treat students, students treat teachers."""
-    places = {word.at: at for at, word in enumerate(w for w in said.words if not w.is_light)}
+    counted = [word for word in said.words if not word.is_light or word.root in ACTORS]
+    places = {word.at: at for at, word in enumerate(counted)}
     order: dict[int, int] = {}
     for word, like in pairs:
         if word.at in places:

@@ -102,7 +102,8 @@ def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
     """Refuse where the statement is about something else, or says it under a condition."""
     there, lent = statement.reading, statement.lent
     met = {like.at for _, like in likeness.pairs}
-    if likeness.leans and any(not w.is_light and w.at not in met for w in there.words[1:]):
+    first = 0 if likeness.leans_for_subject else 1  # which may be a verb: "add a spoon"
+    if likeness.leans and any(not w.is_light and w.at not in met for w in there.words[first:]):
         return "more is said"
     needs_subject = likeness.lends or (said.words and said.words[0].root in ACTORS)
     if needs_subject and not likeness.leans and (other := _own_subject(statement, met)):
