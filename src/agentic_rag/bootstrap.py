@@ -16,6 +16,7 @@ from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
+from agentic_rag.inference.cross_encoder import CrossEncoderChecker
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans, words
@@ -152,6 +153,7 @@ def build_house(settings: Settings) -> House:
         ladder=Ladder(models, floor=quoter),
         quoter=quoter,
         limits=build_limits(settings),
+        checker=CrossEncoderChecker(settings.support_model) if settings.support_model else None,
     )
     return House(
         settings=settings,
@@ -312,7 +314,8 @@ def read_emergency(clinic: Clinic) -> Emergency:
         raise BadPack(
             f"{clinic.folder / 'clinic.yaml'}: emergency_source: no section {label} in documents/"
         )
-    text = document.text[section.start : section.end].strip()
+    whole = document.text[section.start : section.end]
+    text, start = whole.strip(), section.start + len(whole) - len(whole.lstrip())
     if not _advice(text):
         raise BadPack(f"{clinic.folder / 'clinic.yaml'}: emergency_source: {label} says nothing")
     passage = Passage(
@@ -321,9 +324,10 @@ def read_emergency(clinic: Clinic) -> Emergency:
         section=slug,
         heading=section.heading,
         text=text,
-        start=section.start,
-        end=section.start + len(text),
+        start=start,
+        end=start + len(text),
         score=1.0,
+        digest=document.digest,
     )
     return Emergency(passage=passage, advice=tuple(_advice(text)))
 

@@ -68,6 +68,7 @@ class Passage:
         heading: the headings above the part, outermost first, joined by " > ".
         part: which part of its section it is, from 0, where a section is longer than a passage.
         score: how well it fits a question, 0 to 1; comparable between questions.
+        digest: SHA-256 of the file that the document was read from; the library fills it in.
     """
 
     label: str
@@ -79,6 +80,7 @@ class Passage:
     end: int
     part: int = 0
     score: float = 0.0
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,9 @@ class Citation:
 
     Attributes:
         number: the `[n]` in the answer's text, from 1.
-        quote: the exact words of the document.
-        support: how much of the sentence the quote carries, 0 to 1.
+        quote: the exact words of the document: its characters `start` to `end`.
+        support: how much of the sentence the quote itself says, 0 to 1.
+        digest: SHA-256 of the file, which tells which version of the document was quoted.
     """
 
     number: int
@@ -96,6 +99,9 @@ class Citation:
     doc_id: str
     section: str
     quote: str
+    start: int
+    end: int
+    digest: str
     support: float
 
 

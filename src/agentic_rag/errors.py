@@ -13,7 +13,8 @@ AgenticRagError
     ├── RetrievalUnavailable the index or the embedder cannot be used now
     │   ├── IndexRefused     a version is damaged, or was made for other parts than ours
     │   └── IndexUnproven    a new index version did not pass its checks
-    └── LlmUnavailable       a rung of the LLM ladder did not answer
+    ├── LlmUnavailable       a rung of the LLM ladder did not answer
+    └── CheckerUnavailable   the stronger checker of sentences cannot be used now
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,3 +101,7 @@ class IndexUnproven(RetrievalUnavailable):
 
 class LlmUnavailable(Unavailable):
     """A rung of the LLM ladder did not answer."""
+
+
+class CheckerUnavailable(Unavailable):
+    """The stronger checker that SUPPORT_MODEL names cannot be loaded, or failed."""

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
         None, description="folder of the export; empty: embedder/ in DATA_DIR"
     )
 
+    support_model: str = Field(
+        "", description="cross-encoder (NLI) that may refuse further sentences; empty: none"
+    )
     clinic_pack: Path | None = Field(None, description="folder of the clinic pack; empty: shipped")
     data_dir: Path = Field(Path(".agentic-rag"), description="everything the program keeps")
     index_keep: int = Field(

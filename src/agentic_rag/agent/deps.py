@@ -75,6 +75,18 @@ class Writer(Protocol):
         ...
 
 
+class Checker(Protocol):
+    """Gives a second opinion on sentences that were proven by their words: it can only refuse."""
+
+    async def carries(self, pairs: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        """Tell for each (quote, sentence) whether the quote says what the sentence does.
+
+        Raises:
+            CheckerUnavailable: it cannot be used now.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emergency:
     """The clinic's own words for an emergency, read from its documents when the server starts."""
@@ -102,7 +114,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """The parts of one agent."""
+    """The parts of one agent.
+
+    Attributes:
+        checker: a stronger check of sentences; None where the words alone decide.
+    """
 
     profile: Profile
     red_flags: RedFlags
@@ -112,3 +128,4 @@ class Deps:
     ladder: Writer
     quoter: Writer
     limits: Limits
+    checker: Checker | None = None

@@ -23,6 +23,9 @@ async def escalate(state: Journey, runtime: Runtime[Deps]) -> Journey:
         doc_id=passage.doc_id,
         section=passage.section,
         quote=passage.text,
+        start=passage.start,
+        end=passage.end,
+        digest=passage.digest,
         support=1.0,
     )
     answer = Answer(
