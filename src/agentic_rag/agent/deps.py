@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentic_rag.clinic.profile import Profile
-from agentic_rag.domain import Draft, Passage
+from agentic_rag.domain import Draft, Passage, Turn
 from agentic_rag.safety.redflags import RedFlags
 
 Message = tuple[str, str]
@@ -49,6 +49,14 @@ class Judge(Protocol):
 
     async def judge(self, question: str, passages: Sequence[Passage]) -> Sequence[Relevant]:
         """Return the relevance of each passage, in order."""
+        ...
+
+
+class Planner(Protocol):
+    """Puts a question in full with a model, if one is awake."""
+
+    async def plan(self, question: str, history: Sequence[Turn]) -> Sequence[str] | None:
+        """Return the question's parts, each in full; None, soon, where no model says any."""
         ...
 
 
@@ -98,7 +106,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """The parts of one agent."""
+    """The parts of one agent.
+
+    Attributes:
+        planner: helps to plan where a model is awake; None: the rules plan alone.
+    """
 
     profile: Profile
     red_flags: RedFlags
@@ -108,3 +120,4 @@ class Deps:
     ladder: Writer
     quoter: Writer
     limits: Limits
+    planner: Planner | None = None

@@ -28,5 +28,7 @@ def in_their_words(text: str, synonyms: Mapping[str, Sequence[str]]) -> str:
 @lru_cache(maxsize=8)  # one a clinic
 def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(phrases, key=len, reverse=True)
-    # of one drill, or of many
-    return re.compile(r"\b(" + "|".join(map(re.escape, longest_first)) + r")s?\b", re.IGNORECASE)
+    # of one drill, or of many; a vowel sign of Devanagari is within its word, too
+    within = r"[\w\u0900-\u0963]"
+    forms = "|".join(map(re.escape, longest_first))
+    return re.compile(rf"(?<!{within})({forms})s?(?!{within})", re.IGNORECASE)

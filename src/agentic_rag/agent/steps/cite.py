@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Brief, Deps
-from agentic_rag.agent.replies import declined
+from agentic_rag.agent.replies import declined, noted
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Answer, Citation, Degraded, Draft, Outcome, Passage
 from agentic_rag.errors import RetrievalUnavailable
@@ -40,8 +40,9 @@ async def cite(state: Journey, runtime: Runtime[Deps]) -> Journey:
         draft = await _quoted(state, deps)
         proven = prove(draft.text, passages)
     if not proven:
-        return {"answer": declined(deps.profile, draft.degraded)}
-    return {"answer": _answer(draft, proven)}
+        return {"answer": declined(deps.profile, draft.degraded, state["language"])}
+    answer = _answer(draft, proven)
+    return {"answer": noted(answer, deps.profile, state["unheld"], state["language"])}
 
 
 async def _quoted(state: Journey, deps: Deps) -> Draft:
@@ -118,7 +119,7 @@ def _citation(number: int, proven: _Proven, quote: str) -> Citation:
 def _quoter_brief(state: Journey) -> Brief:
     return Brief(
         messages=(),
-        wants=state["wants"],
+        wants=state["held"],
         passages=state["evidence"],
         max_tokens=None,
         temperature=None,

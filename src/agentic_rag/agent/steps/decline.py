@@ -9,4 +9,5 @@ from agentic_rag.agent.state import Journey
 
 async def decline(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write the answer; it has no source, because nothing was found that carries one."""
-    return {"answer": declined(runtime.context.profile, state["trouble"])}
+    profile, trouble = runtime.context.profile, state["trouble"]
+    return {"answer": declined(profile, trouble, state["language"])}
