@@ -63,9 +63,10 @@ async def after_plan(state: Journey) -> Literal["greet", "retrieve"]:
 async def after_grade(
     state: Journey, runtime: Runtime[Deps]
 ) -> Literal["compose", "plan", "decline"]:
-    """Look again for what no passage answers, while that is allowed; go on with what answers."""
+    """Look again, while that is allowed, for what no passage answers, or may know better."""
     can_look_again = state["attempts"] < runtime.context.limits.max_attempts
-    if can_look_again and not state["trouble"] and (state["unheld"] or not state["relevant"]):
+    wants_to = state["unheld"] or state["doubtful"] or not state["relevant"]
+    if can_look_again and not state["trouble"] and wants_to:
         return "plan"
     return "compose" if state["relevant"] else "decline"
 

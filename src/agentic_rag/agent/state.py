@@ -18,6 +18,7 @@ class Journey(TypedDict, total=False):
     small_talk: SmallTalk | None  # plan
     language: str  # plan: what the patient writes
     wants: tuple[str, ...]  # plan: what the answer has to speak of, part by part
+    readings: Mapping[str, tuple[str, ...]]  # plan: what a want may mean, too
     loose: tuple[str, ...]  # plan: the wants that may be none of their own
     searches: tuple[str, ...]  # plan
     attempts: int  # plan
@@ -28,6 +29,7 @@ class Journey(TypedDict, total=False):
     held: tuple[str, ...]  # grade: the wants that something relevant answers
     unheld: tuple[str, ...]  # grade: what the other wants ask for, each in a few words
     missing: tuple[str, ...]  # grade
+    doubtful: tuple[str, ...]  # grade: what is said in numbers, but not by the most trusted
     disputed: tuple[str, ...]  # grade: labels of passages that a more trusted one contradicts
     evidence: tuple[Passage, ...]  # compose
     messages: tuple[Message, ...]  # compose

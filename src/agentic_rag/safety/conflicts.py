@@ -1,7 +1,7 @@
 """Conflicts: tells whether two passages say different numbers of the same thing. Pure."""
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -26,7 +26,10 @@ _MINUTES |= {"month": 43_200, "year": 525_600}
 _MONEY = re.compile(
     rf"{_CURRENCY}\s*{_RANGE}|{_RANGE}\s*(?:rupees|/-|dollars|euros?)", re.IGNORECASE
 )
-_SPAN = re.compile(rf"{_RANGE}[\s-]*({'|'.join(_MINUTES)})s?\b", re.IGNORECASE)
+_SPAN = re.compile(
+    rf"{_RANGE}[\s-]*(?:working |business |full |calendar )?({'|'.join(_MINUTES)})s?\b",
+    re.IGNORECASE,
+)
 _AGE = re.compile(
     rf"\b(?:age[ds]?|under|over|below|above|older than|younger than)(?: of| from| between)?\s+{_RANGE}(?!\s*(?:%|minute|hour|day|week|month))"
     rf"|{_RANGE}\s*(?:years?[ -]old|years? of age)",
@@ -58,54 +61,62 @@ _UNITS = frozenset(
 class _Claim:
     """What a statement says: numbers by kind, of what, and on which days."""
 
+    said: str
     figures: Mapping[str, frozenset[float]]
     own: frozenset[str]
     subject: frozenset[str]
+    predicate: frozenset[str]
     days: frozenset[int]
 
 
-def disagree(one: tuple[str, str], other: tuple[str, str], asked: Set[str] = frozenset()) -> bool:
-    """Tell whether two passages, each (heading, text), say different numbers of one thing.
+def disagree(one: tuple[str, str], other: tuple[str, str]) -> float:
+    """Return how surely two passages, each (heading, text), say different numbers of one thing.
 
-    Args:
-        one: a passage.
-        other: another one.
-        asked: stems, of which a statement must have one to count; none: all count.
+    0 where they do not: they agree, or speak of different things.
 
-    >>> disagree(("Prices", "Scaling costs INR 900."), ("Scaling", "Price band: INR 1,200 to 1,800"))
-    True
-    >>> disagree(("Prices", "Scaling costs INR 900."), ("Crown", "Price band: INR 7,000"))
-    False
+    >>> disagree(("Fees", "Scaling costs INR 900."), ("Scaling", "Price band: INR 1,200 to 1,800"))
+    2.0
+    >>> disagree(("Fees", "Scaling costs INR 900."), ("Crown", "Price band: INR 7,000"))
+    0.0
     """
     pairs = product(_claims(*one), _claims(*other))
-    return any(
-        _contradict(mine, theirs)
-        for mine, theirs in pairs
-        if not asked or (asked & mine.subject and asked & theirs.subject)
-    )
+    return max((_contradict(mine, theirs) for mine, theirs in pairs), default=0.0)
 
 
-def _contradict(mine: _Claim, theirs: _Claim) -> bool:
+def claims_of(heading: str, text: str) -> list[tuple[frozenset[str], str]]:
+    """Return the statements of a passage that hold a number: the stems of what of, and the words.
+
+    >>> [said for _, said in claims_of("Scaling", "Rest. It takes 40 minutes.")]
+    ['It takes 40 minutes.']
+    """
+    return [(claim.subject, claim.said) for claim in _claims(heading, text)]
+
+
+def _contradict(mine: _Claim, theirs: _Claim) -> float:
     if mine.days and theirs.days and not mine.days & theirs.days:
-        return False
-    differ = (
-        not (
+        return 0.0
+    kinds = [
+        kind
+        for kind in mine.figures.keys() & theirs.figures.keys()
+        if not (
             mine.figures[kind] <= theirs.figures[kind] or theirs.figures[kind] <= mine.figures[kind]
         )
-        for kind in mine.figures.keys() & theirs.figures.keys()
-    )
-    return any(differ) and _same_thing(mine, theirs)
+    ]
+    # what is done for 40 minutes is not what hurts for two days
+    if not kinds or (kinds == ["time"] and not mine.predicate & theirs.predicate):
+        return 0.0
+    return _same_thing(mine, theirs)
 
 
-def _same_thing(mine: _Claim, theirs: _Claim) -> bool:
+def _same_thing(mine: _Claim, theirs: _Claim) -> float:
     common = mine.subject & theirs.subject
-    if not any(not is_light(word) for word in common):
-        return False
-    shares = sorted(
+    if all(is_light(word) for word in common):
+        return 0.0
+    less, more = sorted(
         len(one.own & other.subject) / len(one.own) if one.own else 0.0
         for one, other in ((mine, theirs), (theirs, mine))
     )
-    return shares[1] >= _MOSTLY and shares[0] >= _PARTLY
+    return less + more if more >= _MOSTLY and less >= _PARTLY else 0.0
 
 
 @lru_cache(maxsize=1024)
@@ -120,7 +131,8 @@ def _claims(heading: str, text: str) -> tuple[_Claim, ...]:
             continue
         lent, own = _subject(title), _subject(said)
         named = own | lent if field_name(said) or not own else own
-        found.append(_Claim(figures, named, own | lent, _days(said)))
+        named_above = {term for term in lent if not is_light(term)}
+        found.append(_Claim(said, figures, named, own | lent, own - named_above, _days(said)))
     return tuple(found)
 
 

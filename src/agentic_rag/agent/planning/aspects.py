@@ -18,53 +18,65 @@ class Aspect:
 
     pattern: re.Pattern[str]
     asked: str
+    name: str
 
 
-def _aspect(pattern: str, asked: str) -> Aspect:
-    return Aspect(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), asked)
+def _aspect(name: str, pattern: str, asked: str) -> Aspect:
+    return Aspect(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), asked, name)
 
 
 _ASPECTS = (
     _aspect(
+        "visits",
         r"how many (?:visits?|sittings?|sessions?|appointments?|times)|(?:number of )?(?:visits|sittings"
         r"|sessions) (?:needed|required)|visits|sittings|sessions",
         "How many visits does {topic} need?",
     ),
-    _aspect(r"how often|how frequently|how regularly", "How often is {topic} needed?"),
+    _aspect("how often", r"how often|how frequently|how regularly", "How often is {topic} needed?"),
     _aspect(
+        "lasting",
         r"(?:how long|will|does) .{0,40}\blasts?|lasts? longer|permanent|(?:how long|will) .{0,30}\b(?:stay|hold)",
         "How long does {topic} last?",
     ),
     _aspect(
+        "fee",
         r"how much(?! (?!money|does|is|are|do|will|would|for|to|it|that|they|should|can|about|extra|more|per|cost)\w)"
         r"|prices?|pricing|costs?|costly|cheap(?:er|est)?"
-        r"|expensive|charges?|fees?|rates?|afford|budget|rupees|inr",
+        r"|free|expensive|charges?|fees?|rates?|afford|budget|rupees|inr",
         "How much does {topic} cost?",
     ),
     _aspect(
+        "duration",
         r"how long|how many (?:minutes|hours|days|weeks|months)|duration|how much time|time (?:taken|needed)"
         r"|(?:long|short|quick|fast)(?:er|est)",
         "How long does {topic} take?",
     ),
     _aspect(
+        "pain",
         r"hurts?|hurting|pain|pains|painful|painless|paining|sore|soreness|uncomfortable|ache|aches",
         "Is {topic} painful?",
     ),
     _aspect(
+        "aftercare",
         r"aftercare|after-care|look after|take care|precautions?|recovery|recover|heal(?:ing)?",
         "What aftercare is needed after {topic}?",
     ),
     _aspect(
+        "risks",
         r"risks?|risky|side[ -]effects?|complications?|dangers?|dangerous|downsides?|go wrong",
         "What are the risks of {topic}?",
     ),
-    _aspect(r"safe|unsafe|harmful", "Is {topic} safe?"),
-    _aspect(r"how (?:is|are) (?:it|they|that) done|steps|procedure steps", "How is {topic} done?"),
+    _aspect("safe", r"safe|unsafe|harmful", "Is {topic} safe?"),
+    _aspect(
+        "steps",
+        r"how (?:is|are) (?:it|they|that) done|steps|procedure steps",
+        "How is {topic} done?",
+    ),
 )
 
 ASPECT_STEMS = stems(
     "aftercare charge cost costly cheap cheaper cheapest expensive duration fee hour hurt minute "
-    "month pain painful painless pay price pricing rate risk risky session sitting step time visit "
+    "month pain painful painless price pricing rate free risk risky session sitting step time visit "
     "visits week year rupee inr much safe sore longer shorter quicker quick slower faster"
 )
 """What can be asked about a thing: a follow-up asks another, so these are not lent to it."""
@@ -82,7 +94,7 @@ TIME_STEMS = stems(
 )
 _PEOPLE_AND_TIMES = PEOPLE_STEMS | TIME_STEMS
 
-_NAMING_STEMS = stems("open opening close closed closing check notice late")
+NAMING_STEMS = stems("open opening close closed closing check notice late")
 """Light words that a clinic's patients name a thing with: "are you open?"."""
 
 _VAGUE_STEMS = stems("treatment procedure operation process thing option work done treat")
@@ -115,7 +127,7 @@ def heavy(text: str) -> list[str]:
 def is_heavy(word: str) -> bool:
     """Tell whether a topic word names a thing."""
     said = stem(word)
-    return said in _NAMING_STEMS or (
+    return said in NAMING_STEMS or (
         not is_light(word) and said not in ASPECT_STEMS and said not in _VAGUE_STEMS
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from agentic_rag.agent.planning.aspects import (
+    NAMING_STEMS,
     PEOPLE_STEMS,
     TIME_STEMS,
     about,
@@ -33,7 +34,7 @@ _WHAT_ABOUT = re.compile(
     r"|(?:and )?(?:in case of|regarding|about|as for))\s+",
     re.IGNORECASE,
 )
-_WHAT_IF = re.compile(r"\s*(?:what|how)(?: about)? if\b", re.IGNORECASE)
+_WHAT_IF = re.compile(r"\s*(?:(?:what|how)(?: about)? )?if\b", re.IGNORECASE)
 
 # a sentence of its own: it asks or says something about its words
 _CLAUSE = re.compile(
@@ -52,15 +53,14 @@ _EXPLETIVE = re.compile(
 )
 _BEFORE_THAT = (
     r"is|are|was|were|do|does|did|will|would|can|could|should|has|have|for|after|before|about|with|during|of|on|in"
-    r"|at|like|than|to|from|get|need|take|by|into|without|and|cover|covers|include|includes|doing|do|mean|prevent|avoid|makes?|cause"
+    r"|at|like|than|to|from|get|need|take|by|into|without|and|cover|covers|include|includes|doing|do|mean|prevent|avoid|makes?|cause|pay|use|afford|reschedule|cancel|change|book|avoid|see|bring|buy|try|stop|eat|drink|handle|treat|check|cost|told"
 )
 _POINTING = re.compile(
     rf"(?:\b(?P<after>after|before|following|during)\s+(?:it|that|this|them|those|these)\b"
     r"|\b(?P<adverb>afterwards?|after ?that|thereafter)\b"
     r"|\b(?:which|that|this|the other|the second|the first|another)\s+one\b|\bof (?:them|these|those)\b"
     r"|\bits\b|\bit\b|\bthey\b|\bthem\b"
-    rf"|(?<!\w)(?:(?<=\b)(?:{_BEFORE_THAT})\s+)(?P<that>that|this|these|those)(?=\s*(?:$|[?.,;!]|(?:is|are|be|cost|costs|take|takes|hurt|hurts"
-    r"|work|works|last|lasts|need|needs|done|safe|also|too|painful|and|or|for|on|in|at|if|when|with|by|as|to|included|covered|expensive|free|normal|necessary|happen)\b))"
+    rf"|\b(?:{_BEFORE_THAT})\s+(?P<that>that|this|these|those)\b(?=\W*(?P<next>[\w'-]*))"
     r"|^(?:\W*(?:and|but|so|ok|okay|then)\W+)*(?P<first>that|this|these|those)\s+(?:is|are|was|will|would|sounds?|seems?|hurts?|costs?|takes?)\b"
     r"|\b(?:the|this|that|these|those)\s+(?P<noun>treatments?|procedures?|operation|surgery|process|appointment|visit|test|scan|session|therapy|result|effect)\b)",
     re.IGNORECASE,
@@ -71,7 +71,7 @@ _TRAILING = re.compile(
 _DETERMINER = re.compile(r"\b(?:this|that|these|those|such|my|the other)\s+\w+", re.IGNORECASE)
 _COMPARING = re.compile(
     r"\b(?:which|what)\b.{0,40}\b(?:\w+er|more|less|best|better|worse|\w+est)\b|\b(?:which one|which of)\b"
-    r"|\bdifference between (?:them|the two|these|those)\b|\b(?:both|either) of (?:them|these|those)\b|^\W*(?:and\W+)?both\b",
+    r"|\bwhich of the two\b|\bdifference between (?:them|the two|these|those)\b|\b(?:both|either) of (?:them|these|those)\b|^\W*(?:and\W+)?both\b",
     re.IGNORECASE,
 )
 _PREPOSITION = re.compile(
@@ -79,6 +79,25 @@ _PREPOSITION = re.compile(
     r"[\w'-]+(?:\s+(?!(?:and|or|cost|take|hurt|need|is|are|do|does|if|when)\b)[\w'-]+){0,3})",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(r"\s*(?:and|but|so|then|also)\b", re.IGNORECASE)
+_AGAIN = re.compile(r"\b(?:again|still|already|too soon)\b", re.IGNORECASE)
+_TO_THE_CLINIC = re.compile(
+    r"\b(?:you|your|yours|(?:is|are) there|clinic|hospital|staff|price|cost|how much)\b",
+    re.IGNORECASE,
+)
+_MANY = 3  # things that a question names, from which it stands alone
+
+_ASIDE = re.compile(
+    r"\s+(?:(?:for|with|of) (?:my |our |an? |the )?(?:old |elderly |aged )?(?:mother|father|mom|mum|mummy|dad|papa|parents?"
+    r"|wife|husband|family|friend|brother|sister|uncle|aunt|self|grandmother|grandfather|me|us)"
+    r"|(?:at|in|to|of|from) (?:the|your|this) (?:clinic|hospital|place|centre|center|practice)"
+    r"|(?:in|during|at) (?:the )?(?:mornings?|afternoons?|evenings?|nights?|moment))\b",
+    re.IGNORECASE,
+)
+_PAY = re.compile(
+    r"\b(?:what|how much) (?:do|will|would|must|should) (?:i|we) (?:have to )?pay\b", re.IGNORECASE
+)
+_ANCHOR = re.compile(r"\b(?:after|before|during)\s+([^,.?!;]{3,40})", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?:a|an|the|my|your)\s+", re.IGNORECASE)
 _OR = re.compile(r"\s+(?:or|vs\.?|versus|and|than|compared (?:to|with))\s+|\s*,\s*", re.IGNORECASE)
 _SOURCE = re.compile(r"^\s*Source:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
@@ -145,7 +164,18 @@ def resolved(question: str, context: Context) -> str:
         return _of_another(bare[another.end() :], context, bare) or question
     if not _CLAUSE.search(bare):
         return _elliptical(bare, context, begun=bool(opener)) or question
-    return _pointed(bare, context) or question
+    if _WHAT_IF.match(bare):
+        return _what_if(bare, context)
+    goes_on = bool(_GOES_ON.match(question)) or bool(_AGAIN.search(bare))
+    leans = goes_on and len(heavy_but_people(bare)) < _MANY and not _TO_THE_CLINIC.search(bare)
+    return _pointed(bare, context) or (_with_topic(bare, context) if leans else question)
+
+
+def _what_if(bare: str, context: Context) -> str:
+    """Ask of another case what was asked: "and if I come late?" may be about a fee."""
+    aspect = aspect_of(context.asked)
+    asked = _pointed(bare, context) or _with_topic(bare, context)
+    return f"{asked} ({aspect.name})" if aspect and not aspect_of(bare) else asked
 
 
 def topic_of(text: str) -> str:
@@ -155,8 +185,10 @@ def topic_of(text: str) -> str:
     'root canal'
     """
     named = heavy(text)
-    things = [word for word in named if stem(word) not in PEOPLE_STEMS]
-    return " ".join((things or named)[:_TOPIC_WORDS])
+    things = [word for word in named if stem(word) not in PEOPLE_STEMS] or named
+    lasting = [word for word in things if stem(word) not in TIME_STEMS]
+    is_named = any(stem(word) not in NAMING_STEMS for word in lasting)
+    return " ".join((lasting if is_named else things)[:_TOPIC_WORDS])
 
 
 def subjects_of(answer: str) -> tuple[str, ...]:
@@ -203,7 +235,7 @@ def _of_another(rest: str, context: Context, whole: str) -> str:
 
 def _elliptical(bare: str, context: Context, *, begun: bool) -> str:
     """Complete what is no sentence: "for children?", "whitening?", "price?"."""
-    if _POINTING.search(bare):
+    if _pointing(bare):
         return _pointed(bare, context)
     aspect, own = aspect_of(bare), heavy(bare)
     if aspect:
@@ -213,7 +245,7 @@ def _elliptical(bare: str, context: Context, *, begun: bool) -> str:
     if not own and not (begun and topic_words(bare)):
         return _with_topic(bare, context)
     few = len(words(bare)) <= _FEW
-    return _swapped(bare, context) if few and (begun or few) else ""
+    return _swapped(bare, context) if few else ""
 
 
 def _swapped(said: str, context: Context) -> str:
@@ -241,6 +273,8 @@ def _in_place_of_kind(said: str, kind: frozenset[str], context: Context) -> str:
     bare = re.sub(r"^(?:for|on|at|in|with|during)\s+", "", said, flags=re.IGNORECASE)
     if theirs and theirs[-1][0].lower() not in STOP_WORDS:
         return f"{asked[: theirs[-1].start()]}{bare}{asked[theirs[-1].end() :]}?"
+    aspect = aspect_of(asked)
+    asked = about(aspect, context.topic).strip("?") if aspect else context.topic
     return f"{asked} {said}?"
 
 
@@ -266,13 +300,25 @@ def _is_thing(word: str) -> bool:
 def _pointed(text: str, context: Context) -> str:
     """Put the topic in place of the word that points back; "" where none does."""
     own = heavy_but_people(text)
-    found = None if _EXPLETIVE.search(text) else _POINTING.search(text)
+    found = None if _EXPLETIVE.search(text) else _pointing(text)
     if found:
         return _put_in(text, found, context)
     if own or (heavy(text) and len(topic_words(text)) > len(heavy(text))):
         leans = _leans(text, own)
         return _trailing(text, context) or (_with_topic(text, context) if leans else "")
     return _asked_in_full(text, context) or _trailing(text, context) or _with_topic(text, context)
+
+
+def _pointing(text: str) -> re.Match[str] | None:
+    """Find the word that points back; "that" in front of a thing is no such word."""
+    return next(
+        (
+            found
+            for found in _POINTING.finditer(text)
+            if not (found["that"] and found["next"] and _is_thing(found["next"]))
+        ),
+        None,
+    )
 
 
 def _asked_in_full(text: str, context: Context) -> str:
@@ -284,7 +330,7 @@ def _asked_in_full(text: str, context: Context) -> str:
 
 
 def _put_in(text: str, found: re.Match[str], context: Context) -> str:
-    topic = context.topic
+    topic = _anchor(context)
     if found["noun"] and heavy_but_people(text.replace(found[0], "")):
         return text if _shares(text, topic) else _with_topic(text, context)
     if found["that"]:
@@ -300,6 +346,14 @@ def _put_in(text: str, found: re.Match[str], context: Context) -> str:
     if found[0].lower().startswith("of "):
         return f"{text[: found.start()]}of {topic}{text[found.end() :]}"
     return text[: found.start()] + topic + text[found.end() :]
+
+
+def _anchor(context: Context) -> str:
+    """Return the thing that "it" stands for: in "can I eat after a filling?" it is the filling."""
+    found = _ANCHOR.search(context.asked)
+    thing = topic_of(found[1]) if found else ""
+    is_thing = thing and not is_person_or_time(thing.split()) and thing in context.topic
+    return thing if is_thing else context.topic
 
 
 def _trailing(text: str, context: Context) -> str:
@@ -329,6 +383,17 @@ def _shares(text: str, topic: str) -> bool:
     return bool({stem(word) for word in topic_words(text)} & {stem(word) for word in topic.split()})
 
 
+def of_cited(asked: str, bare: str, context: Context) -> tuple[str, ...]:
+    """Return a follow-up as one about the item that the last answer told of, where nobody named it.
+
+    >>> of_cited("When can I rinse?", "and rinsing?", Context(cited=("extraction",)))
+    ('When can I rinse? (extraction)',)
+    """
+    if asked == bare or not context.cited or any(_shares(asked, c) for c in context.cited):
+        return ()
+    return (f"{asked} ({context.cited[0]})",)
+
+
 def looser(asked: str, bare: str, context: Context) -> str:
     """Return another reading of a question for which, put in full, nothing was found.
 
@@ -340,8 +405,18 @@ def looser(asked: str, bare: str, context: Context) -> str:
     'will it be covered by insurance?'
     """
     if asked == bare:
-        return asked
+        return _without_asides(_PAY.sub("what is the fee", asked))
     if heavy_but_people(bare):
         return bare
     other = next((each for each in context.cited if not _shares(asked, each)), "")
     return resolved(bare, Context(asked=other, earlier=(other,))) if other else asked
+
+
+def _without_asides(asked: str) -> str:
+    """Leave out for whom and where it is asked, and the time of day, if a topic is left.
+
+    >>> _without_asides("Is there a lift for my mother at the clinic?")
+    'Is there a lift?'
+    """
+    shorter = _ASIDE.sub("", asked)
+    return shorter if heavy(shorter) else asked

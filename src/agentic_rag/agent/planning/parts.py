@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentic_rag.agent.planning.aspects import aspect_of, heavy, is_heavy
-from agentic_rag.agent.planning.follow_up import Context, compared, resolved
+from agentic_rag.agent.planning.follow_up import Context, compared, of_cited, resolved
 from agentic_rag.agent.planning.small_talk import small_talk, without_greeting
 from agentic_rag.language import STOP_WORDS, topic_words, words
 
@@ -18,7 +18,8 @@ _QUESTION_WORD = (
     r"|will|would|should|have you|has|may i|must i|am i|if so)\b"
 )
 _BETWEEN = re.compile(
-    rf"(?<=\?)\s+|\s*;\s*|\n+|\s*,?\s*\b(?:and|also|plus|but|or)\b(?:\s+(?:also|then))?,?\s+(?={_QUESTION_WORD})"
+    rf"(?<=\?)\s+|\s*;\s*|\n+|\s*,?\s*\b(?:and|also|plus|but|or)\b(?:\s+(?:also|then))?,?\s+"
+    rf"(?=(?:(?:after|for|in|until|till|from|at|by|with|on|to)\s+(?=how|what|which|when))?{_QUESTION_WORD})"
     r"|,\s+(?=(?:how|is|are|do|does|can|what|which)\b)",
     re.IGNORECASE,
 )
@@ -33,6 +34,16 @@ _ENDING = re.compile(
     re.IGNORECASE,
 )
 
+_HOURS = re.compile(
+    r"\b(?:what time|which time|when|until when|till when|how late|how early)\b.{0,25}"
+    r"\b(?:you|clinic|hospital|it|place)\b.{0,12}\b(?:open|close|closes|opens|shut|closing)\b",
+    re.IGNORECASE,
+)
+_WEEKDAY = re.compile(
+    r"\b((?:mon|tues|wednes|thurs|fri|satur|sun)day|weekends?|holidays?)s?\b", re.IGNORECASE
+)
+_MOST_HOURS_WORDS = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -41,12 +52,14 @@ class Part:
     Attributes:
         asked: in full, with what it leaned on.
         bare: as the patient put it.
+        readings: what it may mean, too.
         loose: whether the words may have meant one thing together: "scaling and polishing".
     """
 
     asked: str
     bare: str
     loose: bool = False
+    readings: tuple[str, ...] = ()
 
 
 def parts_of(message: str, context: Context) -> list[Part]:
@@ -61,9 +74,10 @@ def parts_of(message: str, context: Context) -> list[Part]:
     if things and aspect:
         return [Part(aspect.asked.replace("{topic}", each), text) for each in things]
     pieces = [piece for clause in _clauses(text) for piece in _joined(clause)]
-    pieces = [piece for piece in pieces if topic_words(piece.bare) and not small_talk(piece.bare)]
+    pieces = [piece for piece in pieces if _asks(piece.bare) and not small_talk(piece.bare)]
     if len(pieces) < 2:  # noqa: PLR2004  # one part
-        return [Part(resolved(text, context), text)]
+        asked = _of_hours(resolved(text, context))
+        return [Part(asked, text, readings=of_cited(asked, text, context))]
     return _in_full(pieces[:MOST_PARTS], context)
 
 
@@ -76,7 +90,7 @@ def _in_full(pieces: Sequence[Part], context: Context) -> list[Part]:
     for piece in pieces:
         said = f"and {piece.bare}" if piece.loose and made else piece.bare
         asked = resolved(said, context)
-        asked = piece.bare if asked == said else asked
+        asked = _of_hours(piece.bare if asked == said else asked)
         context = context.after(asked)
         made.setdefault(asked.lower(), Part(asked, piece.bare, piece.loose))
     return list(made.values())
@@ -87,13 +101,29 @@ def _clauses(text: str) -> list[str]:
     pieces = [piece.strip(" ,.?") for piece in _BETWEEN.split(text)]
     kept: list[str] = []
     told = ""
-    for piece in (each for each in pieces if topic_words(each)):
+    for piece in (each for each in pieces if _asks(each)):
         if not kept and not told and _only_tells(piece):
             told = f"{piece}. "
             continue
         kept.append(told + piece)
         told = ""
     return kept or [text]
+
+
+def _of_hours(asked: str) -> str:
+    """Ask for the opening hours by their name, and keep the days.
+
+    >>> _of_hours("Until what time are you open on Saturday evenings?")
+    'What are the opening hours on Saturday?'
+    """
+    if not _HOURS.search(asked) or len(words(asked)) > _MOST_HOURS_WORDS:
+        return asked
+    days = "".join(f" on {day}" for day in dict.fromkeys(_WEEKDAY.findall(asked)))
+    return f"What are the opening hours{days}?"
+
+
+def _asks(piece: str) -> bool:
+    return bool(topic_words(piece) or aspect_of(piece))
 
 
 def _only_tells(piece: str) -> bool:

@@ -67,7 +67,7 @@ def in_english(text: str) -> str:
 
 def _english_of(said: str, forms: Mapping[str, str]) -> str | None:
     known = forms.get(said)
-    if known is not None or not _DEVANAGARI.search(said):
+    if known is not None or " " in said or not _DEVANAGARI.search(said):
         return known
     # endings are written together with their word in Marathi: the longest beginning that is known
     return next(

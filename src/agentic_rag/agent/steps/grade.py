@@ -11,27 +11,30 @@ from langgraph.runtime import Runtime
 from agentic_rag.agent.deps import Deps, Relevant
 from agentic_rag.agent.planning.aspects import heavy
 from agentic_rag.agent.state import Journey
+from agentic_rag.clinic.profile import Profile
 from agentic_rag.domain import Degraded, Passage
 from agentic_rag.errors import RetrievalUnavailable
-from agentic_rag.language import topic_words
-from agentic_rag.safety.conflicts import disagree
+from agentic_rag.language import stem, topic_words, words
+from agentic_rag.safety.conflicts import claims_of, disagree
 
 _SEARCHED = 0.3  # search knows the whole collection, relevance the question: what it adds to that
 _AS_GOOD = 0.15  # passages that rank so near to the best are ordered by the pack's precedence
 _MAY_CONTRADICT = 0.15  # below `enough`: a trusted passage that fits less well still knows better
 _MOST_MISSING, _NAMED_WORDS, _NAMED_CHARS = 8, 4, 24
+_MOST_CLAIMS, _CLAIM_CHARS = 2, 200
 
 
 @dataclass(frozen=True, slots=True)
 class _Graded:
-    """A passage, its relevance to one want, and its rank."""
+    """A passage, its relevance to one want, and the rank of what it contradicts."""
 
     passage: Passage
     relevance: Relevant
+    lifted: float = 0.0
 
     @property
     def rank(self) -> float:
-        return self.relevance.score + _SEARCHED * self.passage.score
+        return max(self.lifted, self.relevance.score + _SEARCHED * self.passage.score)
 
     @property
     def kept(self) -> Passage:
@@ -49,24 +52,40 @@ async def grade(state: Journey, runtime: Runtime[Deps]) -> Journey:
     if not passages:
         return _nothing(state)
     try:
-        judged = await asyncio.gather(*(deps.judge.judge(want, passages) for want in wants))
+        readings = [(want, *state.get("readings", {}).get(want, ())) for want in wants]
+        read = await asyncio.gather(*(_read(each, passages, deps) for each in readings))
     except RetrievalUnavailable:
         return {**_nothing(state), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}
-    graded = [
-        [_Graded(passage, each) for passage, each in zip(passages, by_want, strict=True)]
-        for by_want in judged
-    ]
+    graded = [each for _, each in read]
     fits = [_Fit.of(each, deps) for each in graded]
     disputed = {label for fit in fits for label in fit.disputed}
-    told = [[g for g in fit.kept if g.passage.label not in disputed] for fit in fits]
+    told = [
+        _in_order([g for g in fit.kept if g.passage.label not in disputed], deps.profile.precedence)
+        for fit in fits
+    ]
     lacking = [at for at, kept in enumerate(told) if not kept]
+    held = [(read[at][0], kept) for at, kept in enumerate(told) if kept]
+    doubts = (_doubtful(want, kept, deps.profile.precedence) for want, kept in held)
     return {
-        "relevant": _in_turn([_in_order(kept, deps.profile.precedence) for kept in told]),
-        "held": tuple(want for at, want in enumerate(wants) if at not in lacking),
-        "unheld": tuple(_named(wants, lacking, graded, state.get("loose", ()))),
+        "relevant": _in_turn(told),
+        "held": tuple(want for want, _ in held),
+        "unheld": tuple(_named(state, lacking, graded)),
         "missing": _missing([graded[at] for at in lacking]),
-        "disputed": tuple(sorted(disputed)),
+        "doubtful": tuple(dict.fromkeys(chain.from_iterable(doubts))),
+        "disputed": tuple(sorted(disputed | set(state.get("disputed", ())))),
     }
+
+
+async def _read(
+    readings: Sequence[str], passages: Sequence[Passage], deps: Deps
+) -> tuple[str, list[_Graded]]:
+    """Judge the passages by each reading of a want; return the one that something fits best."""
+    read = []
+    for reading in readings:
+        judged = await deps.judge.judge(reading, passages)
+        graded = [_Graded(p, each) for p, each in zip(passages, judged, strict=True)]
+        read.append((reading, graded))
+    return max(read, key=lambda each: max(g.relevance.score for g in each[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +101,42 @@ class _Fit:
         enough = deps.limits.enough
         kept = [g for g in graded if g.relevance.score >= enough]
         near = [g for g in graded if g.relevance.score >= enough - _MAY_CONTRADICT]
-        pairs = [
-            (old.passage.label, new)
-            for old in kept
-            for new in near
-            if _is_contradicted(old, new, deps.profile.precedence)
+        disputed, lifted = set(), dict[tuple[str, int], float]()
+        for old in kept:
+            surest = max(near, key=lambda new: _contradicts(new, old, deps.profile), default=old)
+            if _contradicts(surest, old, deps.profile):
+                disputed.add(old.passage.label)
+                place = _place(surest.passage)
+                lifted[place] = max(old.rank, lifted.get(place, 0.0))
+        told = [
+            replace(each, lifted=lifted.get(_place(each.passage), 0.0))
+            for each in near
+            if each in kept or _place(each.passage) in lifted
         ]
-        disputed = frozenset(label for label, _ in pairs)
-        winners = {id(new): new for _, new in pairs if new not in kept}
-        return cls((*kept, *winners.values()), disputed)
+        return cls(tuple(told), frozenset(disputed))
 
 
-def _is_contradicted(old: _Graded, new: _Graded, precedence: Sequence[str]) -> bool:
-    mine, theirs = old.passage, new.passage
-    if _trust(theirs, precedence) >= _trust(mine, precedence):
-        return False
+def _contradicts(new: _Graded, old: _Graded, profile: Profile) -> float:
+    """Return how surely a passage that is more trusted than another contradicts it."""
+    mine, theirs = new.passage, old.passage
+    if _trust(mine, profile.precedence) >= _trust(theirs, profile.precedence):
+        return 0.0
     return disagree((mine.heading, mine.text), (theirs.heading, theirs.text))
+
+
+def _doubtful(want: str, best: Sequence[Passage], precedence: Sequence[str]) -> list[str]:
+    """Return what the best passage says in numbers, if there are more trusted documents.
+
+    One of them may know better, and say it in words that are nearer to these than to the question.
+    """
+    asked = {stem(word) for word in _topic(want)}
+    return [
+        said[:_CLAIM_CHARS]
+        for passage in best[:1]
+        if _trust(passage, precedence) > 0
+        for about, said in claims_of(passage.heading, passage.text)
+        if asked & about
+    ][:_MOST_CLAIMS]
 
 
 def _trust(passage: Passage, precedence: Sequence[str]) -> int:
@@ -107,12 +146,16 @@ def _trust(passage: Passage, precedence: Sequence[str]) -> int:
 
 
 def _in_order(kept: Sequence[_Graded], precedence: Sequence[str]) -> list[Passage]:
-    """Put the passages with the best rank first; among the equally good, the most trusted."""
+    """Put the passages with the best rank first; among the equally good, the most trusted.
+
+    What contradicts an older passage that fits goes before all.
+    """
     top = max((each.rank for each in kept), default=0.0) - _AS_GOOD
 
-    def place(each: _Graded) -> tuple[bool, int, float]:
+    def place(each: _Graded) -> tuple[bool, bool, int, float]:
         behind = each.rank < top
-        return behind, 0 if behind else _trust(each.passage, precedence), -each.rank
+        trusted = 0 if behind else _trust(each.passage, precedence)
+        return not each.lifted, behind, trusted, -each.rank
 
     return [each.kept for each in sorted(kept, key=place)]
 
@@ -146,16 +189,15 @@ def _missing(lacking: Sequence[Sequence[_Graded]]) -> tuple[str, ...]:
 
 
 def _named(
-    wants: Sequence[str],
-    lacking: Sequence[int],
-    graded: Sequence[Sequence[_Graded]],
-    loose: Sequence[str],
+    state: Journey, lacking: Sequence[int], graded: Sequence[Sequence[_Graded]]
 ) -> Iterator[str]:
-    """Name each want that nothing answers in a few of its words.
+    """Name each want that nothing answers in a few of the patient's own words.
 
     Words that may have meant one thing with others are only named where no passage has them.
     """
-    if len(lacking) == len(wants) == 1:
+    wants, loose = state["wants"], state.get("loose", ())
+    said = words(state["question"].text)
+    if len(lacking) == len(wants):
         return
     for at in lacking:
         own = [word for word in _topic(wants[at]) if not _stands_elsewhere(word, wants, at)]
@@ -164,6 +206,7 @@ def _named(
         if wants[at] in loose and (not own or lacks != own):
             continue
         name = [word for word in lacks or own or _topic(wants[at]) if _may_be_told(word)]
+        name = [word for word in name if word in said] or name
         if name:
             yield " ".join(name[:_NAMED_WORDS])
 
@@ -189,5 +232,6 @@ def _nothing(state: Journey) -> Journey:
         "held": tuple(want for want in wants if want in held),
         "unheld": (),
         "missing": (),
-        "disputed": (),
+        "doubtful": (),
+        "disputed": state.get("disputed", ()),
     }

@@ -1,6 +1,7 @@
 """Plan: makes searches out of the question."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from langgraph.runtime import Runtime
@@ -27,18 +28,26 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
     talk = small_talk(asked)
     parts = [] if talk else await _parts(state, deps)
     synonyms = deps.profile.synonyms
-    wants = [in_their_words(part.asked, synonyms) for part in parts]
-    loose = [want for want, part in zip(wants, parts, strict=True) if part.loose]
-    missing = state.get("missing", ())
-    first = _searches(asked, parts)
+    wants = {in_their_words(part.asked, synonyms): part for part in parts}
     return {
         "small_talk": talk,
         "language": language_of(asked),
-        "wants": tuple(dict.fromkeys(wants)),
-        "loose": tuple(loose),
-        "searches": tuple(dict.fromkeys(_again(first, missing) if missing else [*first, *wants])),
+        "wants": tuple(wants),
+        "readings": {
+            want: others for want, part in wants.items() if (others := _readings(part, synonyms))
+        },
+        "loose": tuple(want for want, part in wants.items() if part.loose),
+        "searches": () if talk else _searches(asked, wants, state),
         "attempts": state.get("attempts", 0) + 1,
     }
+
+
+def _readings(part: Part, synonyms: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return what a part may mean, too; documents may use an abbreviation as the patient does."""
+    others = [in_their_words(each, synonyms) for each in part.readings]
+    if any(term.isupper() and term in re.findall(r"\w+", part.asked.upper()) for term in synonyms):
+        others.append(part.asked)
+    return tuple(others)
 
 
 async def _parts(state: Journey, deps: Deps) -> list[Part]:
@@ -52,22 +61,34 @@ async def _parts(state: Journey, deps: Deps) -> list[Part]:
             return [Part(each, each) for each in planned]
     if not again:
         return parts
-    held = state.get("held", ())
-    synonyms = deps.profile.synonyms
     return [
         part
-        if in_their_words(part.asked, synonyms) in held
+        if _is_held(part, state, deps)
         else replace(part, asked=looser(part.asked, part.bare, context))
         for part in parts
     ]
 
 
-def _searches(asked: str, parts: Sequence[Part]) -> list[str]:
-    """Search for the parts, and for the words as they were said unless they say no topic."""
-    in_full = [part.asked for part in parts]
-    if len(parts) > 1:
-        return [asked, *in_full]
-    return [*in_full, asked] if heavy(asked) else in_full
+def _is_held(part: Part, state: Journey, deps: Deps) -> bool:
+    synonyms = deps.profile.synonyms
+    mine = {in_their_words(part.asked, synonyms), *_readings(part, synonyms)}
+    return bool(mine & set(state.get("held", ())))
+
+
+def _searches(asked: str, wants: Mapping[str, Part], state: Journey) -> tuple[str, ...]:
+    """Search for the parts, and for the words as they were said unless they say no topic.
+
+    On a second visit for what was missing, and for what is said in numbers, by other documents.
+    """
+    in_full = [part.asked for part in wants.values()]
+    first = [*in_full, asked] if heavy(asked) else in_full
+    if len(wants) > 1:
+        first = [asked, *in_full]
+    others = [other for part in wants.values() for other in part.readings]
+    missing, doubtful = state.get("missing", ()), state.get("doubtful", ())
+    if missing:
+        return tuple(dict.fromkeys([*_again(first, missing), *doubtful]))
+    return tuple(dict.fromkeys([*doubtful, *first, *wants, *others]))
 
 
 def _again(searches: Sequence[str], missing: Sequence[str]) -> list[str]:
