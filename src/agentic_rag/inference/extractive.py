@@ -21,7 +21,8 @@ _KIND_WEIGHT = 0.1
 _KINDS = (  # how a question asks for a number, and how a statement tells such a one
     (r"\b(?:what|which|at what|from which) age\b|\bhow (?:old|young)\b|\btoo (?:old|young)\b",
      r"\bage\b|\bage of \d|\byears? (?:old|of age)\b|\bbirthday\b"),
-    (r"\bhow much\b|\bprice\b|\bcost|\bfee\b|\bcharge", r"(?:\b(?:inr|rs|usd|eur)\b|[\u20b9$\u20ac\u00a3])[\s.]*\d"),
+    (r"\bhow much\b|\bprice\b|\bcost|\bfee\b|\bcharge", r"(?:\b(?:inr|rs|usd|eur)\b"
+     r"|[\u20b9$\u20ac\u00a3])[\s.]*\d"),
     (r"\bhow (?:long|soon|many (?:minutes|hours|days|weeks|months))\b|\bduration\b",
      r"\b(?:minute|hour|day|week|month|year)s?\b"),
     (r"\bwhat time\b|\bhours\b", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from agentic_rag.language import field_name, is_light, statement_spans, stem, terms, words
+from agentic_rag.language import (
+    field_name,
+    is_light,
+    sentences,
+    statement_spans,
+    stem,
+    terms,
+    words,
+)
 
-_MOSTLY, _PARTLY = 0.66, 0.34
+_MOSTLY, _PARTLY = 0.66, 0.3
 """Share of one statement's words that the other must have, and of the other's: the same thing."""
 _MOST_STATEMENTS = 40
 
@@ -30,8 +38,13 @@ _SPAN = re.compile(
     rf"{_RANGE}[\s-]*(?:working |business |full |calendar )?({'|'.join(_MINUTES)})s?\b",
     re.IGNORECASE,
 )
+_RATE = re.compile(
+    rf"{_RANGE}[\s-]*(?:minute|min|hour|hr|day)s?\s+(?:an?|per|each|every) (?:day|night|week)\b",
+    re.IGNORECASE,
+)
 _AGE = re.compile(
-    rf"\b(?:age[ds]?|under|over|below|above|older than|younger than)(?: of| from| between)?\s+{_RANGE}(?!\s*(?:%|minute|hour|day|week|month))"
+    rf"\b(?:age[ds]?|under|over|below|above|older than|younger than)(?: of| from"
+    rf"| between)?\s+{_RANGE}(?!\s*(?:%|minute|hour|day|week|month))"
     rf"|{_RANGE}\s*(?:years?[ -]old|years? of age)",
     re.IGNORECASE,
 )
@@ -49,7 +62,7 @@ _DAY = "|".join(_DAYS)
 _WEEK = re.compile(rf"\b({_DAY})s?(?:\s*(?:to|-|\u2013)\s*({_DAY})s?)?\b", re.IGNORECASE)
 _CLOSED = re.compile(r"\b(?:closed|shut|not open)\b", re.IGNORECASE)
 
-_ALIKE = {"durat": "take", "requir": "take", "need": "take"}
+_ALIKE = {"durat": "take", "requir": "take", "need": "take", "close": "open", "shut": "open"}
 _UNITS = frozenset(
     stem(word)
     for word in (*_DAYS, *_MINUTES, *_NUMBER_WORDS, "inr", "rs", "rupees", "price", "cost", "costs", "fee", "charge",
@@ -89,7 +102,11 @@ def claims_of(heading: str, text: str) -> list[tuple[frozenset[str], str]]:
     >>> [said for _, said in claims_of("Scaling", "Rest. It takes 40 minutes.")]
     ['It takes 40 minutes.']
     """
-    return [(claim.subject, claim.said) for claim in _claims(heading, text)]
+    title = heading.rpartition(" > ")[2]
+    return [
+        (claim.subject, f"{title}: {claim.said}" if field_name(claim.said) else claim.said)
+        for claim in _claims(heading, text)
+    ]
 
 
 def _contradict(mine: _Claim, theirs: _Claim) -> float:
@@ -124,16 +141,22 @@ def _claims(heading: str, text: str) -> tuple[_Claim, ...]:
     """Return what a passage says in numbers, statement by statement."""
     title = heading.rpartition(" > ")[2]
     found = []
-    for start, end in statement_spans(text)[:_MOST_STATEMENTS]:
-        said = text[start:end]
+    spans = statement_spans(text)[:_MOST_STATEMENTS]
+    for said in (piece for start, end in spans for piece in _pieces(text[start:end])):
         figures = _figures(said)
         if not figures:
             continue
-        lent, own = _subject(title), _subject(said)
-        named = own | lent if field_name(said) or not own else own
+        field = field_name(said)
+        lent, own = _subject(title), _subject(said[len(field) :]) or _subject(said)
+        named = own | lent if field or not own else own
         named_above = {term for term in lent if not is_light(term)}
         found.append(_Claim(said, figures, named, own | lent, own - named_above, _days(said)))
     return tuple(found)
+
+
+def _pieces(statement: str) -> list[str]:
+    """Cut a field that lists sentences, so that each number stays with its own."""
+    return [each for part in statement.split("; ") for each in sentences(part)]
 
 
 def _subject(text: str) -> frozenset[str]:
@@ -144,6 +167,7 @@ def _subject(text: str) -> frozenset[str]:
 def _figures(said: str) -> dict[str, frozenset[float]]:
     """Return the numbers of a statement by what they measure."""
     rest, kinds = said, {}
+    rest = _RATE.sub(" ", rest)  # ten hours a day is no span of ten hours
     for kind, pattern in (("money", _MONEY), ("age", _AGE), ("share", _SHARE), ("time", _SPAN)):
         values = [value for found in pattern.finditer(rest) for value in _values(kind, found)]
         rest = pattern.sub(" ", rest)

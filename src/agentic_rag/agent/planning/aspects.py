@@ -28,26 +28,30 @@ def _aspect(name: str, pattern: str, asked: str) -> Aspect:
 _ASPECTS = (
     _aspect(
         "visits",
-        r"how many (?:visits?|sittings?|sessions?|appointments?|times)|(?:number of )?(?:visits|sittings"
+        r"how many (?:visits?|sittings?|sessions?|appointments?|times)|(?:number of )?(?:visits"
+        r"|sittings"
         r"|sessions) (?:needed|required)|visits|sittings|sessions",
         "How many visits does {topic} need?",
     ),
     _aspect("how often", r"how often|how frequently|how regularly", "How often is {topic} needed?"),
     _aspect(
         "lasting",
-        r"(?:how long|will|does) .{0,40}\blasts?|lasts? longer|permanent|(?:how long|will) .{0,30}\b(?:stay|hold)",
+        r"(?:how long|will|does) .{0,40}\blasts?|lasts? longer|permanent|(?:how long"
+        r"|will) .{0,30}\b(?:stay|hold)",
         "How long does {topic} last?",
     ),
     _aspect(
         "fee",
-        r"how much(?! (?!money|does|is|are|do|will|would|for|to|it|that|they|should|can|about|extra|more|per|cost)\w)"
+        r"how much(?! (?!money|does|is|are|do|will|would|for|to|it|that|they|should|can|about"
+        r"|extra|more|per|cost)\w)"
         r"|prices?|pricing|costs?|costly|cheap(?:er|est)?"
         r"|free|expensive|charges?|fees?|rates?|afford|budget|rupees|inr",
         "How much does {topic} cost?",
     ),
     _aspect(
         "duration",
-        r"how long|how many (?:minutes|hours|days|weeks|months)|duration|how much time|time (?:taken|needed)"
+        r"how long|how many (?:minutes|hours|days|weeks|months)|duration|how much time"
+        r"|time (?:taken|needed)"
         r"|(?:long|short|quick|fast)(?:er|est)",
         "How long does {topic} take?",
     ),
@@ -94,7 +98,7 @@ TIME_STEMS = stems(
 )
 _PEOPLE_AND_TIMES = PEOPLE_STEMS | TIME_STEMS
 
-NAMING_STEMS = stems("open opening close closed closing check notice late")
+NAMING_STEMS = stems("open opening close closed closing check notice change")
 """Light words that a clinic's patients name a thing with: "are you open?"."""
 
 _VAGUE_STEMS = stems("treatment procedure operation process thing option work done treat")

@@ -24,13 +24,16 @@ _TOPIC_WORDS = 6
 _FEW = 7  # words of a follow-up that only names another thing
 
 _OPENER = re.compile(
-    r"\s*(?:(?:ok(?:ay)?|and|but|so|also|then|or|oh|hmm+|sure|yes|yeah|no|well|alright|great|thanks?(?: you)?|fine)\b"
+    r"\s*(?:(?:ok(?:ay)?|and|but|so|also|then|or|oh|hmm+|sure|yes|yeah|no|well|alright|great"
+    r"|thanks?(?: you)?|fine)\b"
     r"[\s,.!-]*)+",
     re.IGNORECASE,
 )
 _WHAT_ABOUT = re.compile(
-    r"\s*(?:(?:what|how)(?: about|'s about|s about| if)|(?:the )?same (?:question |thing )?(?:for|with|about)"
-    r"|is it (?:the )?same (?:for|with)|(?:does|is) (?:that|it|this) (?:also )?(?:apply|go|true|hold) (?:to|for)"
+    r"\s*(?:(?:what|how)(?: about|'s about|s about| if)|(?:the )?same (?:question "
+    r"|thing )?(?:for|with|about)"
+    r"|is it (?:the )?same (?:for|with)|(?:does|is) (?:that|it|this) (?:also )?(?:apply|go|true"
+    r"|hold) (?:to|for)"
     r"|(?:and )?(?:in case of|regarding|about|as for))\s+",
     re.IGNORECASE,
 )
@@ -46,7 +49,8 @@ _CLAUSE = re.compile(
 
 # words that stand for what was spoken of; "it" in "is it safe to ..." stands for nothing
 _EXPLETIVE = re.compile(
-    r"\b(?:(?:is|was|would|will|does|can|'s)\s+)?it\s*(?:'s|is|was|be|will be|would be)?\s+(?:\w+\s+)?(?:safe|ok|okay|fine|possible|normal"
+    r"\b(?:(?:is|was|would|will|does|can|'s)\s+)?it\s*(?:'s|is|was|be|will be"
+    r"|would be)?\s+(?:\w+\s+)?(?:safe|ok|okay|fine|possible|normal"
     r"|necessary|better|best|good|bad|important|compulsory|mandatory|allowed|common|true|painful|take|takes|hurt|cost)"
     r"\s+(?:to|for\s+\w+\s+to|that|if|when)\b|\bhow long does it take (?:to|for)\b",
     re.IGNORECASE,
@@ -58,7 +62,8 @@ _BEFORE_THAT = (
 _POINTING = re.compile(
     rf"(?:\b(?P<after>after|before|following|during)\s+(?:it|that|this|them|those|these)\b"
     r"|\b(?P<adverb>afterwards?|after ?that|thereafter)\b"
-    r"|\b(?:which|that|this|the other|the second|the first|another)\s+one\b|\bof (?:them|these|those)\b"
+    r"|\b(?:which|that|this|the other|the second|the first|another)\s+one\b|\bof (?:them|these"
+    r"|those)\b"
     r"|\bits\b|\bit\b|\bthey\b|\bthem\b"
     rf"|\b(?:{_BEFORE_THAT})\s+(?P<that>that|this|these|those)\b(?=\W*(?P<next>[\w'-]*))"
     r"|^(?:\W*(?:and|but|so|ok|okay|then)\W+)*(?P<first>that|this|these|those)\s+(?:is|are|was|will|would|sounds?|seems?|hurts?|costs?|takes?)\b"
@@ -70,8 +75,10 @@ _TRAILING = re.compile(
 )
 _DETERMINER = re.compile(r"\b(?:this|that|these|those|such|my|the other)\s+\w+", re.IGNORECASE)
 _COMPARING = re.compile(
-    r"\b(?:which|what)\b.{0,40}\b(?:\w+er|more|less|best|better|worse|\w+est)\b|\b(?:which one|which of)\b"
-    r"|\bwhich of the two\b|\bdifference between (?:them|the two|these|those)\b|\b(?:both|either) of (?:them|these|those)\b|^\W*(?:and\W+)?both\b",
+    r"\b(?:which|what)\b.{0,40}\b(?:\w+er|more|less|best|better|worse|\w+est)\b|\b(?:which one"
+    r"|which of)\b"
+    r"|\bwhich of the two\b|\bdifference between (?:them|the two|these|those)\b|\b(?:both"
+    r"|either) of (?:them|these|those)\b|^\W*(?:and\W+)?both\b",
     re.IGNORECASE,
 )
 _PREPOSITION = re.compile(
@@ -88,7 +95,8 @@ _TO_THE_CLINIC = re.compile(
 _MANY = 3  # things that a question names, from which it stands alone
 
 _ASIDE = re.compile(
-    r"\s+(?:(?:for|with|of) (?:my |our |an? |the )?(?:old |elderly |aged )?(?:mother|father|mom|mum|mummy|dad|papa|parents?"
+    r"\s+(?:(?:for|with|of) (?:my |our |an? |the )?(?:old |elderly |aged )?(?:mother|father|mom"
+    r"|mum|mummy|dad|papa|parents?"
     r"|wife|husband|family|friend|brother|sister|uncle|aunt|self|grandmother|grandfather|me|us)"
     r"|(?:at|in|to|of|from) (?:the|your|this) (?:clinic|hospital|place|centre|center|practice)"
     r"|(?:in|during|at) (?:the )?(?:mornings?|afternoons?|evenings?|nights?|moment))\b",
@@ -98,6 +106,7 @@ _PAY = re.compile(
     r"\b(?:what|how much) (?:do|will|would|must|should) (?:i|we) (?:have to )?pay\b", re.IGNORECASE
 )
 _ANCHOR = re.compile(r"\b(?:after|before|during)\s+([^,.?!;]{3,40})", re.IGNORECASE)
+_DONE_WITH_IT = {"pay", "paying", "paid", "getting", "having", "doing"}
 _ARTICLE = re.compile(r"(?:a|an|the|my|your)\s+", re.IGNORECASE)
 _OR = re.compile(r"\s+(?:or|vs\.?|versus|and|than|compared (?:to|with))\s+|\s*,\s*", re.IGNORECASE)
 _SOURCE = re.compile(r"^\s*Source:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
@@ -113,19 +122,21 @@ class Context:
         asked: the last question, with what it leaned on put into it; empty where there was none.
         earlier: the topics of the talk, the last one first.
         cited: what the assistant's last answer was about, as far as it shows.
+        items: those of them that are names of things, not headings.
     """
 
     asked: str = ""
     earlier: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
 
-    def after(self, resolved: str, cited: Sequence[str] = ()) -> "Context":
+    def after(self, resolved: str, told: str = "") -> "Context":
         """Return the context behind another question."""
         found = topic_of(resolved)
         earlier = self.earlier
         if found:
             earlier = (found, *(each for each in earlier if each != found))[:_TURNS]
-        return Context(resolved, earlier, tuple(cited))
+        return Context(resolved, earlier, subjects_of(told), items_of(told))
 
     @property
     def topic(self) -> str:
@@ -140,7 +151,7 @@ def context_of(history: Sequence[Turn]) -> Context:
         if turn is None or turn.role != "user" or small_talk(turn.text):
             continue
         told = following.text if following and following.role == "assistant" else ""
-        context = context.after(resolved(turn.text[:_TURN_CHARS], context), subjects_of(told))
+        context = context.after(resolved(turn.text[:_TURN_CHARS], context), told)
     return context
 
 
@@ -184,7 +195,7 @@ def topic_of(text: str) -> str:
     >>> topic_of("How much does a root canal treatment cost?")
     'root canal'
     """
-    named = heavy(text)
+    named = [word for word in heavy(text) if word not in _DONE_WITH_IT] or heavy(text)
     things = [word for word in named if stem(word) not in PEOPLE_STEMS] or named
     lasting = [word for word in things if stem(word) not in TIME_STEMS]
     is_named = any(stem(word) not in NAMING_STEMS for word in lasting)
@@ -197,16 +208,28 @@ def subjects_of(answer: str) -> tuple[str, ...]:
     >>> subjects_of("Scaling \u2013 price band: INR 1 to 2 [1]" + chr(10) + "Source: t.json#TX-1")
     ('scaling',)
     """
-    named = [found.strip() for found in _SUBJECT.findall(answer[:4000])]
-    for sources in _SOURCE.findall(answer[-2000:])[-1:]:
-        for label in sources.split(";"):
-            document, _, section = label.strip().partition("#")
-            if section and not _CODE.match(section):
-                named.append(section.replace("-", " "))
-            elif not section:
-                named.append(re.sub(r"\.\w+$", "", document.rpartition("/")[2]).replace("-", " "))
-    topics = (topic_of(each[:80].lower()) for each in named)
-    return tuple(dict.fromkeys(topic for topic in topics if topic))[:3]
+    sections = (section for _, section in _labels(answer) if section and not _CODE.match(section))
+    named = (topic_of(section.replace("-", " ")[:80]) for section in sections)
+    return tuple(dict.fromkeys((*items_of(answer), *filter(None, named))))[:3]
+
+
+def items_of(answer: str) -> tuple[str, ...]:
+    """Return the things that an answer quotes or cites by name.
+
+    >>> items_of("Rest. [1]" + chr(10) + "Source: aftercare/wisdom-tooth.txt")
+    ('wisdom tooth',)
+    """
+    files = (document.rpartition("/")[2] for document, section in _labels(answer) if not section)
+    named = [*_SUBJECT.findall(answer[:4000]), *(re.sub(r"\.\w+$", "", file) for file in files)]
+    topics = (topic_of(each.replace("-", " ")[:80].lower()) for each in named)
+    return tuple(dict.fromkeys(filter(None, topics)))[:3]
+
+
+def _labels(answer: str) -> list[tuple[str, str]]:
+    """Return the document and the section of each label in the `Source:` line."""
+    lines = _SOURCE.findall(answer[-2000:])[-1:]
+    cut = (label.strip().partition("#") for line in lines for label in line.split(";"))
+    return [(document, section) for document, _, section in cut]
 
 
 def compared(question: str, context: Context) -> list[str]:
@@ -370,7 +393,9 @@ def _trailing(text: str, context: Context) -> str:
 def _leans(text: str, own: Sequence[str]) -> bool:
     """Tell whether a question with words of its own points at what was spoken of: "these stitches"."""
     found = _DETERMINER.search(text)
-    return bool(found) and len(own) < 3 and not found[0].lower().startswith(("my ", "that "))  # noqa: PLR2004
+    if not found or len(own) >= _MANY:
+        return False
+    return not found[0].lower().startswith(("my ", "that "))
 
 
 def _with_topic(text: str, context: Context) -> str:
@@ -383,15 +408,17 @@ def _shares(text: str, topic: str) -> bool:
     return bool({stem(word) for word in topic_words(text)} & {stem(word) for word in topic.split()})
 
 
-def of_cited(asked: str, bare: str, context: Context) -> tuple[str, ...]:
-    """Return a follow-up as one about the item that the last answer told of, where nobody named it.
+def of_cited(question: str, context: Context) -> str:
+    """Put a follow-up in full, with the item that the last answer told of if nobody named it.
 
-    >>> of_cited("When can I rinse?", "and rinsing?", Context(cited=("extraction",)))
-    ('When can I rinse? (extraction)',)
+    >>> talk = Context(asked="My tooth is out, can I smoke?", earlier=("tooth",), items=("filling",))
+    >>> of_cited("and rinsing?", talk)
+    'My tooth is out, can I rinsing? (filling)'
     """
-    if asked == bare or not context.cited or any(_shares(asked, c) for c in context.cited):
-        return ()
-    return (f"{asked} ({context.cited[0]})",)
+    asked = resolved(question, context)
+    if asked == question or not context.items or any(_shares(asked, c) for c in context.items):
+        return asked
+    return f"{asked} ({context.items[0]})"
 
 
 def looser(asked: str, bare: str, context: Context) -> str:
@@ -406,6 +433,9 @@ def looser(asked: str, bare: str, context: Context) -> str:
     """
     if asked == bare:
         return _without_asides(_PAY.sub("what is the fee", asked))
+    plain = resolved(bare, context)
+    if plain != asked and plain != bare:
+        return plain
     if heavy_but_people(bare):
         return bare
     other = next((each for each in context.cited if not _shares(asked, each)), "")

@@ -52,14 +52,12 @@ class Part:
     Attributes:
         asked: in full, with what it leaned on.
         bare: as the patient put it.
-        readings: what it may mean, too.
         loose: whether the words may have meant one thing together: "scaling and polishing".
     """
 
     asked: str
     bare: str
     loose: bool = False
-    readings: tuple[str, ...] = ()
 
 
 def parts_of(message: str, context: Context) -> list[Part]:
@@ -76,8 +74,7 @@ def parts_of(message: str, context: Context) -> list[Part]:
     pieces = [piece for clause in _clauses(text) for piece in _joined(clause)]
     pieces = [piece for piece in pieces if _asks(piece.bare) and not small_talk(piece.bare)]
     if len(pieces) < 2:  # noqa: PLR2004  # one part
-        asked = _of_hours(resolved(text, context))
-        return [Part(asked, text, readings=of_cited(asked, text, context))]
+        return [Part(_of_hours(of_cited(text, context)), text)]
     return _in_full(pieces[:MOST_PARTS], context)
 
 

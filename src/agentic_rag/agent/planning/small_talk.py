@@ -58,7 +58,8 @@ _AROUND = frozenset(
 
 _WHO = re.compile(
     r"(?:(?:so|and|hi|hello|hey|ok|okay|but|please|sorry)\W+)*(?:"
-    r"(?:who|what) (?:are|r|is) (?:you|u|this|that|there|i (?:talking|speaking|chatting) (?:to|with))"
+    r"(?:who|what) (?:are|r|is) (?:you|u|this|that|there|i (?:talking|speaking|chatting) (?:to"
+    r"|with))"
     r"(?: exactly| actually| by the way)?"
     r"|(?:may i (?:know|ask) )?(?:who|what) am i (?:talking|speaking|chatting) (?:to|with)"
     r"|(?:what(?: i|')?s|what is|tell me|may i know) (?:your|ur) name"
@@ -70,7 +71,8 @@ _WHO = re.compile(
     r"(?:bot|chatbot|robot|human|person|machine|ai)"
     r"|what (?:can|do|could) (?:you|u) (?:do|help(?: me)? with)(?: for me)?"
     r"|how can (?:you|u) help(?: me)?|introduce yourself|how (?:are|r) (?:you|u)(?: doing| today)*"
-    r"|(?:aap|tum|tu) (?:kaun|kon) (?:ho|hai|hain|he)|(?:tumhi|tu|aapan) kon (?:aahat|ahat|aahes|ahes)"
+    r"|(?:aap|tum|tu) (?:kaun|kon) (?:ho|hai|hain|he)|(?:tumhi|tu|aapan) kon (?:aahat|ahat|aahes"
+    r"|ahes)"
     r"|(?:aap|tum) kaise (?:ho|hai|hain)|(?:aapka|tumhara|tumche|tumcha) (?:naam|nav|naav) kya hai"
     r"|(?:आप|तुम) कौन (?:हैं|है|हो)|(?:तुम्ही|आपण|तू) कोण (?:आहात|आहेस)|(?:आप|तुम) कैसे (?:हैं|हो)"
     r"|(?:तुम्ही|आपण) कसे आहात|(?:आपका|तुम्हारा) नाम क्या है|(?:तुमचे|आपले) नाव काय(?: आहे)?"

@@ -28,10 +28,10 @@ def tokens(text: str) -> list[str]:
 
 
 def language_of(text: str) -> str:
-    """Tell the language: en, hi or mr, whatever the script; what is unclear is English.
+    """Tell the language, en, hi or mr, and whether it is in Latin letters; in doubt it is English.
 
     >>> language_of("scaling ka price kitna hai"), language_of("What is a crown?")
-    ('hi', 'en')
+    ('hi-Latn', 'en')
     """
     said = tokens(text)
     marathi, hindi = (sum(word in _marks_of(each) for word in said) for each in (MARATHI, HINDI))
@@ -39,7 +39,7 @@ def language_of(text: str) -> str:
         return MARATHI if marathi > hindi else HINDI
     if marathi + hindi < max(1.0, _SURE * len(said)):
         return ENGLISH
-    return MARATHI if marathi > hindi else HINDI
+    return f"{MARATHI if marathi > hindi else HINDI}-Latn"
 
 
 def in_english(text: str) -> str:
@@ -67,17 +67,12 @@ def in_english(text: str) -> str:
 
 def _english_of(said: str, forms: Mapping[str, str]) -> str | None:
     known = forms.get(said)
-    if known is not None or " " in said or not _DEVANAGARI.search(said):
+    if known is not None or not _DEVANAGARI.search(said):
         return known
+    shortest = said.rfind(" ") + 1 + _STEM_CHARS  # an ending of the last word only
     # endings are written together with their word in Marathi: the longest beginning that is known
-    return next(
-        (
-            forms[said[:end]]
-            for end in range(len(said) - 1, _STEM_CHARS - 1, -1)
-            if said[:end] in forms
-        ),
-        None,
-    )
+    ends = range(len(said) - 1, shortest - 1, -1)
+    return next((forms[said[:end]] for end in ends if said[:end] in forms), None)
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Brief, Deps
+from agentic_rag.agent.planning.tongue import ENGLISH
 from agentic_rag.agent.replies import declined, noted
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Answer, Citation, Degraded, Draft, Outcome, Passage
@@ -40,9 +41,13 @@ async def cite(state: Journey, runtime: Runtime[Deps]) -> Journey:
         draft = await _quoted(state, deps)
         proven = prove(draft.text, passages)
     if not proven:
-        return {"answer": declined(deps.profile, draft.degraded, state["language"])}
+        return {"answer": declined(deps.profile, draft.degraded, _language(state))}
     answer = _answer(draft, proven)
-    return {"answer": noted(answer, deps.profile, state["unheld"], state["language"])}
+    return {"answer": noted(answer, deps.profile, state.get("unheld", ()), _language(state))}
+
+
+def _language(state: Journey) -> str:
+    return state.get("language", ENGLISH)
 
 
 async def _quoted(state: Journey, deps: Deps) -> Draft:
@@ -119,7 +124,7 @@ def _citation(number: int, proven: _Proven, quote: str) -> Citation:
 def _quoter_brief(state: Journey) -> Brief:
     return Brief(
         messages=(),
-        wants=state["held"],
+        wants=state.get("held") or state["wants"],
         passages=state["evidence"],
         max_tokens=None,
         temperature=None,

@@ -22,7 +22,7 @@ async def compose(state: Journey, runtime: Runtime[Deps]) -> Journey:
     evidence = within_budget(state["relevant"], deps.limits)
     history = [(turn.role, turn.text[:_TURN_CHARS]) for turn in question.history[-_TURNS:]]
     asked = f"{fenced(evidence)}\n\nQuestion: {question.text}"
-    if state["language"] != ENGLISH:
+    if state.get("language", ENGLISH) != ENGLISH:
         asked += f"\n{IN_ENGLISH}"
     messages = [("system", safety_prompt(deps.profile)), *history, ("user", asked)]
     return {"evidence": evidence, "messages": tuple(messages)}

@@ -124,16 +124,17 @@ def _contradicts(new: _Graded, old: _Graded, profile: Profile) -> float:
     return disagree((mine.heading, mine.text), (theirs.heading, theirs.text))
 
 
-def _doubtful(want: str, best: Sequence[Passage], precedence: Sequence[str]) -> list[str]:
-    """Return what the best passage says in numbers, if there are more trusted documents.
+def _doubtful(want: str, kept: Sequence[Passage], precedence: Sequence[str]) -> list[str]:
+    """Return what the fittest passage says in numbers, if there are more trusted documents.
 
     One of them may know better, and say it in words that are nearer to these than to the question.
+    The upper half of the precedence is believed as it is.
     """
     asked = {stem(word) for word in _topic(want)}
     return [
         said[:_CLAIM_CHARS]
-        for passage in best[:1]
-        if _trust(passage, precedence) > 0
+        for passage in sorted(kept, key=lambda passage: -passage.score)[:1]
+        if precedence and 2 * _trust(passage, precedence) >= len(precedence)
         for about, said in claims_of(passage.heading, passage.text)
         if asked & about
     ][:_MOST_CLAIMS]

@@ -44,10 +44,8 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
 
 def _readings(part: Part, synonyms: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return what a part may mean, too; documents may use an abbreviation as the patient does."""
-    others = [in_their_words(each, synonyms) for each in part.readings]
-    if any(term.isupper() and term in re.findall(r"\w+", part.asked.upper()) for term in synonyms):
-        others.append(part.asked)
-    return tuple(others)
+    said = re.findall(r"\w+", part.asked.upper())
+    return (part.asked,) if any(term.isupper() and term in said for term in synonyms) else ()
 
 
 async def _parts(state: Journey, deps: Deps) -> list[Part]:
@@ -84,11 +82,10 @@ def _searches(asked: str, wants: Mapping[str, Part], state: Journey) -> tuple[st
     first = [*in_full, asked] if heavy(asked) else in_full
     if len(wants) > 1:
         first = [asked, *in_full]
-    others = [other for part in wants.values() for other in part.readings]
     missing, doubtful = state.get("missing", ()), state.get("doubtful", ())
     if missing:
         return tuple(dict.fromkeys([*_again(first, missing), *doubtful]))
-    return tuple(dict.fromkeys([*doubtful, *first, *wants, *others]))
+    return tuple(dict.fromkeys([*doubtful, *first, *wants]))
 
 
 def _again(searches: Sequence[str], missing: Sequence[str]) -> list[str]:
