@@ -13,7 +13,6 @@ from agentic_rag.language import (
     statement_spans,
     stem,
     terms,
-    words,
 )
 
 _MOSTLY, _PARTLY = 0.66, 0.3
@@ -23,9 +22,18 @@ _MOST_STATEMENTS = 40
 _NUMBER_WORDS = {
     word: number
     for number, word in enumerate(
-        "one two three four five six seven eight nine ten eleven twelve".split(), start=1
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1
     )
-} | {"fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "sixty": 60, "ninety": 90}
+} | {
+    "eleven": 11,
+    "twelve": 12,
+    "fifteen": 15,
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "sixty": 60,
+    "ninety": 90,
+}
 _NUMBER = rf"(?:\d[\d,]*(?:\.\d+)?|\b(?:{'|'.join(_NUMBER_WORDS)})\b)"
 _RANGE = rf"({_NUMBER})(?:\s*(?:to|-|\u2013|and|or)\s*({_NUMBER}))?"
 _CURRENCY = r"(?:inr|usd|eur|gbp|rs\.?|rupees?|[\u20b9$\u20ac\u00a3])"
@@ -63,11 +71,12 @@ _WEEK = re.compile(rf"\b({_DAY})s?(?:\s*(?:to|-|\u2013)\s*({_DAY})s?)?\b", re.IG
 _CLOSED = re.compile(r"\b(?:closed|shut|not open)\b", re.IGNORECASE)
 
 _ALIKE = {"durat": "take", "requir": "take", "need": "take", "close": "open", "shut": "open"}
-_UNITS = frozenset(
-    stem(word)
-    for word in (*_DAYS, *_MINUTES, *_NUMBER_WORDS, "inr", "rs", "rupees", "price", "cost", "costs", "fee", "charge",
-                 "charged", "band", "rate", "usual", "usually", "about", "year", "old", "age", "percent", "am", "pm", "ist")
-)  # fmt: skip
+_MEASURES = """
+    inr rs rupees price cost costs fee charge charged band rate usual usually about year old age
+    percent am pm ist
+"""
+_UNITS = frozenset(stem(word) for word in (*_DAYS, *_MINUTES, *_NUMBER_WORDS, *_MEASURES.split()))
+"""What a number is measured in: it says nothing of what thing it is the number of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ _ASPECTS = (
 
 ASPECT_STEMS = stems(
     "aftercare charge cost costly cheap cheaper cheapest expensive duration fee hour hurt minute "
-    "month pain painful painless price pricing rate free risk risky session sitting step time visit "
-    "visits week year rupee inr much safe sore longer shorter quicker quick slower faster"
+    "month pain painful painless price pricing rate free risk risky session sitting step time "
+    "visit visits week year rupee inr much safe sore longer shorter quicker quick slower faster"
 )
 """What can be asked about a thing: a follow-up asks another, so these are not lent to it."""
 

@@ -356,19 +356,11 @@ def _put_in(text: str, found: re.Match[str], context: Context) -> str:
     topic = _anchor(context)
     if found["noun"] and heavy_but_people(text.replace(found[0], "")):
         return text if _shares(text, topic) else _with_topic(text, context)
-    if found["that"]:
-        return text[: found.start("that")] + topic + text[found.end("that") :]
-    if found["first"]:
-        return text[: found.start("first")] + topic + text[found.end("first") :]
+    begin, end = found.span(next((name for name in ("that", "first") if found[name]), 0))
     if found["after"]:
-        return f"{text[: found.end('after')]} {topic}{text[found.end() :]}"
-    if found["adverb"]:
-        return f"{text[: found.start()]}after {topic}{text[found.end() :]}"
-    if found[0].lower() == "its":
-        return f"{text[: found.start()]}{topic}{text[found.end() :]}"
-    if found[0].lower().startswith("of "):
-        return f"{text[: found.start()]}of {topic}{text[found.end() :]}"
-    return text[: found.start()] + topic + text[found.end() :]
+        begin = found.end("after") + 1
+    lead = "after " if found["adverb"] else "of " if found[0].lower().startswith("of ") else ""
+    return text[:begin] + lead + topic + text[end:]
 
 
 def _anchor(context: Context) -> str:
@@ -391,7 +383,7 @@ def _trailing(text: str, context: Context) -> str:
 
 
 def _leans(text: str, own: Sequence[str]) -> bool:
-    """Tell whether a question with words of its own points at what was spoken of: "these stitches"."""
+    """Tell whether a question with words of its own points back: "how long for these stitches?"."""
     found = _DETERMINER.search(text)
     if not found or len(own) >= _MANY:
         return False
@@ -411,7 +403,7 @@ def _shares(text: str, topic: str) -> bool:
 def of_cited(question: str, context: Context) -> str:
     """Put a follow-up in full, with the item that the last answer told of if nobody named it.
 
-    >>> talk = Context(asked="My tooth is out, can I smoke?", earlier=("tooth",), items=("filling",))
+    >>> talk = Context("My tooth is out, can I smoke?", earlier=("tooth",), items=("filling",))
     >>> of_cited("and rinsing?", talk)
     'My tooth is out, can I rinsing? (filling)'
     """
@@ -434,7 +426,7 @@ def looser(asked: str, bare: str, context: Context) -> str:
     if asked == bare:
         return _without_asides(_PAY.sub("what is the fee", asked))
     plain = resolved(bare, context)
-    if plain != asked and plain != bare:
+    if plain not in {asked, bare}:
         return plain
     if heavy_but_people(bare):
         return bare

@@ -64,7 +64,7 @@ def parts_of(message: str, context: Context) -> list[Part]:
     """Return what a message asks, each put in full; at least one.
 
     >>> [part.asked for part in parts_of("cost and duration of scaling?", Context())]
-    ['How much does scaling cost?', 'duration of scaling']
+    ['cost of scaling', 'duration of scaling']
     """
     text = without_greeting(message[:_LONGEST_CHARS]) if len(message) > 1 else message
     things = compared(text, context)

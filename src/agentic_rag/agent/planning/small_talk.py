@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 
@@ -44,7 +45,8 @@ _AROUND = frozenset(
     """
     a again all alot and appreciate are be day dear doc doctor everyone folks for friend good great
     guys have helpful helping help how i it it's its just lot lots ma'am maam madam man much my
-    nice night no not now ok okay kind lovely wonderful of other others please pls reply response quick sir sirji so soon team
+    nice night no not now ok okay kind lovely wonderful of other others please pls reply response
+    quick sir sirji so soon team
     thats that's that the there this time to today very weekend well with you your u ur info
     information see later take care k perfect awesome super fine then meet ya cool
     ji jee bhai bahut bohot aap aapka aapko ka ki ke liye khup khoop khub tumche tumhala tumcha
@@ -87,15 +89,17 @@ def small_talk(text: str) -> SmallTalk | None:
     >>> small_talk("Thnaks a lot, doctor! 🙏"), small_talk("hello, what does scaling cost?")
     (<SmallTalk.THANKS: 'thanks'>, None)
     """
-    if len(text) > _LONGEST_CHARS:
+    said = [_plain(token) for token in tokens(text[: _LONGEST_CHARS + 1])]
+    if len(text) > _LONGEST_CHARS or len(said) > _MOST_WORDS:
         return None
-    said = [_plain(token) for token in tokens(text)]
     if not said:
         return SmallTalk.GREETING if _SMILES & set(text) else None
     if _WHO.fullmatch(" ".join(said)):
         return SmallTalk.INTRODUCTION
-    if len(said) > _MOST_WORDS:
-        return None
+    return _of_words(said)
+
+
+def _of_words(said: Sequence[str]) -> SmallTalk | None:
     kinds = [_kind(word) for word in said if word not in _AROUND]
     if not kinds:
         return _of_phrase(" ".join(said))
@@ -177,7 +181,7 @@ def _is_slip(word: str, meant: str) -> bool:
     return alike and OSA.distance(word, meant, score_cutoff=1) <= 1
 
 
-_NO_SLIPS = frozenset("thank hell heal help mourning even event events morning hallow".split())
+_NO_SLIPS = {"thank", "hell", "heal", "help", "mourning", "even", "event", "events", "hallow"}
 
 
 @lru_cache(maxsize=1)

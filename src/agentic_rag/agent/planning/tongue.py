@@ -46,7 +46,7 @@ def in_english(text: str) -> str:
     """Put the words that the lexicon knows in English; loan words stay, other Devanagari goes.
 
     >>> in_english("रूट कॅनलचा खर्च किती?")
-    'root canal price'
+    'root canal price how much'
     """
     said, forms = tokens(text), _forms()
     found: list[str] = []
