@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
 from agentic_rag.agent.llm import get_llm, rungs
+from agentic_rag.agent.planning.model import ModelPlanner
 from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
@@ -45,6 +46,7 @@ from agentic_rag.settings import EngineName, Settings
 logger = logging.getLogger(__name__)
 
 
+_PLAN_TIMEOUT_S = 1.5  # that a model may take to plan: without one it takes a millisecond
 _STEPS_PER_ATTEMPT = 3  # plan, retrieve, grade
 _OTHER_STEPS = 6  # triage, compose, generate, cite, and one to spare at each end
 
@@ -143,6 +145,7 @@ def build_house(settings: Settings) -> House:
         ModelRung(r.name, r.model, get_llm(settings, r), timeout_s=settings.llm_timeout_s)
         for r in rungs(settings)
     )
+    ladder = Ladder(models, floor=quoter)
     extra = [(flag.category, flag.reason, flag.patterns) for flag in clinic.profile.triage]
     deps = Deps(
         profile=clinic.profile,
@@ -150,10 +153,11 @@ def build_house(settings: Settings) -> House:
         emergency=read_emergency(clinic),
         retriever=library,
         judge=judge,
-        ladder=Ladder(models, floor=quoter),
+        ladder=ladder,
         quoter=quoter,
         limits=build_limits(settings),
         checker=CrossEncoderChecker(settings.support_model) if settings.support_model else None,
+        planner=ModelPlanner(ladder, timeout_s=_PLAN_TIMEOUT_S) if models else None,
     )
     return House(
         settings=settings,

@@ -135,6 +135,7 @@ class Answer:
     Attributes:
         text: for an answered question, sentences with `[n]` markers and a last line `Source: ...`.
         sources: labels in order of use.
+        notes: lines of the text that claim nothing: what the answer lacks, and its language.
         generator: who wrote it: vllm/<model>, openai/<model>, ollama/<model>, extractive or rules.
         timings: seconds by step.
         trace: what each step wrote, when the caller asked for it.
@@ -144,6 +145,7 @@ class Answer:
     outcome: Outcome
     citations: tuple[Citation, ...] = ()
     sources: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     generator: str = "rules"
     degraded: Degraded | None = None
     usage: Usage = field(default_factory=Usage)

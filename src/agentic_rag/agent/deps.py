@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentic_rag.clinic.profile import Profile
-from agentic_rag.domain import Draft, Passage
+from agentic_rag.domain import Draft, Passage, Turn
 from agentic_rag.safety.redflags import RedFlags
 
 Message = tuple[str, str]
@@ -53,6 +53,14 @@ class Judge(Protocol):
 
     async def judge(self, question: str, passages: Sequence[Passage]) -> Sequence[Relevant]:
         """Return the relevance of each passage, in order."""
+        ...
+
+
+class Planner(Protocol):
+    """Puts a question in full with a model, if one is awake."""
+
+    async def plan(self, question: str, history: Sequence[Turn]) -> Sequence[str] | None:
+        """Return the question's parts, each in full; None, soon, where no model says any."""
         ...
 
 
@@ -118,6 +126,7 @@ class Deps:
 
     Attributes:
         checker: a stronger check of sentences; None where the words alone decide.
+        planner: helps to plan where a model is awake; None: the rules plan alone.
     """
 
     profile: Profile
@@ -129,3 +138,4 @@ class Deps:
     quoter: Writer
     limits: Limits
     checker: Checker | None = None
+    planner: Planner | None = None

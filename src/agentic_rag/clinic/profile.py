@@ -1,7 +1,7 @@
 """Reads a clinic pack and refuses a bad one by file and field."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -46,11 +46,35 @@ class RedFlag(_Strict):
     patterns: tuple[Line, ...] = Field(min_length=1)
 
 
+class Texts(_Strict):
+    """What the clinic says in one language; what is left out is said in the shipped words.
+
+    `{clinic}`, `{front_desk}` and `{emergency}` stand for its name and phones, `{what}` for what
+    was asked.
+
+    Attributes:
+        declined: the documents do not hold it.
+        unavailable: the documents cannot be read now.
+        quoted: the answer is in the documents' language, not in the patient's.
+        unheld: the documents do not hold one part of what was asked.
+    """
+
+    greeting: Line | None = None
+    thanks: Line | None = None
+    introduction: Line | None = None
+    goodbye: Line | None = None
+    declined: Line | None = None
+    unavailable: Line | None = None
+    quoted: Line | None = None
+    unheld: Line | None = None
+
+
 class Profile(_Strict):
     """`clinic.yaml`.
 
     Attributes:
         elsewhere: topics that patients ask for and the documents do not speak of.
+        texts: the clinic's own words for what needs no documents, by language.
     """
 
     name: Line
@@ -66,6 +90,9 @@ class Profile(_Strict):
     noisy_sources: tuple[Line, ...] = ()
     precedence: tuple[Line, ...] = ()
     triage: tuple[RedFlag, ...] = ()
+    texts: dict[Literal["en", "hi", "mr", "hi-Latn", "mr-Latn"], Texts] = Field(
+        default_factory=dict
+    )
     disclaimer: Line | None = None
     tone: Line | None = None
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from agentic_rag.domain import Degraded, Draft, Passage, Usage
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
 logger = logging.getLogger(__name__)
+
+_AWAKE_S = 60.0  # a model that answered so lately has not been put to sleep since
 
 
 class Brief(Protocol):
@@ -33,6 +36,17 @@ class Brief(Protocol):
 
     @property
     def temperature(self) -> float | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Note:
+    """A brief of messages alone."""
+
+    messages: tuple[tuple[str, str], ...]
+    max_tokens: int | None
+    wants: tuple[str, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    temperature: float | None = 0.0
 
 
 class Rung(Protocol):
@@ -84,19 +98,43 @@ class Ladder:
     def __init__(self, rungs: Sequence[Rung], floor: Rung) -> None:
         self._rungs = tuple(rungs)
         self._floor = floor
+        self._answered: dict[int, float] = {}  # when each rung did, unless it failed since
 
     async def write(self, brief: Brief) -> Draft:
         """Return the draft of the first rung that gives one."""
         degraded: Degraded | None = None
-        for rung in self._rungs:
+        for at, rung in enumerate(self._rungs):
             try:
                 draft = await rung.write(brief)
             except LlmUnavailable as error:
                 logger.warning("a rung did not answer: %s", error)
+                self._answered.pop(at, None)
                 degraded = Degraded.LLM_UNAVAILABLE
             else:
+                self._answered[at] = time.monotonic()
                 return replace(draft, degraded=degraded)
         return replace(await self._floor.write(brief), degraded=degraded)
+
+    async def ask_awake(
+        self, messages: tuple[tuple[str, str], ...], *, max_tokens: int, timeout_s: float
+    ) -> str | None:
+        """Return what the first rung writes that answered lately; None where none does in time.
+
+        A rung that is not known to be awake is not asked: that could wake it, and would take long.
+        """
+        since = time.monotonic() - _AWAKE_S
+        awake = (at for at, answered in sorted(self._answered.items()) if answered > since)
+        at = next(awake, None)
+        if at is None:
+            return None
+        note = _Note(messages=messages, max_tokens=max_tokens)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return (await self._rungs[at].write(note)).text
+        except (LlmUnavailable, TimeoutError) as error:
+            logger.info("a rung did not plan: %s", type(error).__name__)
+            self._answered.pop(at, None)
+            return None
 
 
 def _usage(reply: "AIMessage") -> Usage:

@@ -24,6 +24,8 @@ DRAWING = {
     ("triage", "escalate"),
     ("triage", "plan"),
     ("plan", "retrieve"),
+    ("plan", "greet"),
+    ("greet", "__end__"),
     ("retrieve", "grade"),
     ("grade", "compose"),
     ("grade", "plan"),
@@ -83,6 +85,7 @@ JOURNEYS = {
     "no index": ("How long?", {"retriever": Shelf(error=RetrievalUnavailable("away"))}),
     "no judge": ("How long?", {"judge": Scores(error=RetrievalUnavailable("no weights"))}),
     "an emergency": ("I can't breathe", {}),
+    "small talk": ("Thank you!", {}),
     "a draft that nothing carries": ("How long?", {"ladder": Pen("The moon is made of cheese.")}),
 }
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Brief, Deps
-from agentic_rag.agent.replies import declined
+from agentic_rag.agent.planning.tongue import ENGLISH
+from agentic_rag.agent.replies import declined, noted
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Answer, Citation, Degraded, Draft, Outcome, Passage
 from agentic_rag.errors import CheckerUnavailable, RetrievalUnavailable
@@ -46,8 +47,13 @@ async def cite(state: Journey, runtime: Runtime[Deps]) -> Journey:
             draft = await _quoted(state, deps)
             proven = prove_all(draft.text, passages, words)
     if not proven:
-        return {"answer": declined(deps.profile, draft.degraded)}
-    return {"answer": _answer(draft, proven)}
+        return {"answer": declined(deps.profile, draft.degraded, _language(state))}
+    answer = _answer(draft, proven)
+    return {"answer": noted(answer, deps.profile, state.get("unheld", ()), _language(state))}
+
+
+def _language(state: Journey) -> str:
+    return state.get("language", ENGLISH)
 
 
 async def _quoted(state: Journey, deps: Deps) -> Draft:
@@ -156,7 +162,7 @@ def _citation(number: int, proven: Proven) -> Citation:
 def _quoter_brief(state: Journey) -> Brief:
     return Brief(
         messages=(),
-        wants=state["wants"],
+        wants=state.get("held") or state["wants"],
         passages=state["evidence"],
         max_tokens=None,
         temperature=None,

@@ -6,7 +6,8 @@ from dataclasses import replace
 from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Deps, Limits
-from agentic_rag.agent.prompts import fenced, safety_prompt
+from agentic_rag.agent.planning.tongue import ENGLISH
+from agentic_rag.agent.prompts import IN_ENGLISH, fenced, safety_prompt
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Passage
 from agentic_rag.language import sentence_spans
@@ -21,6 +22,8 @@ async def compose(state: Journey, runtime: Runtime[Deps]) -> Journey:
     evidence = within_budget(state["relevant"], deps.limits)
     history = [(turn.role, turn.text[:_TURN_CHARS]) for turn in question.history[-_TURNS:]]
     asked = f"{fenced(evidence)}\n\nQuestion: {question.text}"
+    if state.get("language", ENGLISH) != ENGLISH:
+        asked += f"\n{IN_ENGLISH}"
     messages = [("system", safety_prompt(deps.profile)), *history, ("user", asked)]
     return {"evidence": evidence, "messages": tuple(messages)}
 
