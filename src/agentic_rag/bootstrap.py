@@ -17,6 +17,7 @@ from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
+from agentic_rag.injection import talks_to_models
 from agentic_rag.language import statement_spans
 from agentic_rag.retrieval.backends import Recipe, pick_backend
 from agentic_rag.retrieval.building import Order, Prove
@@ -323,4 +324,4 @@ def read_emergency(clinic: Clinic) -> Emergency:
 def _advice(text: str) -> Sequence[str]:
     """Return every statement of the emergency section but the ones that only introduce a list."""
     said = (text[start:end] for start, end in statement_spans(text))
-    return [line for line in said if not line.endswith(":")]
+    return [line for line in said if not line.endswith(":") and not talks_to_models(line)]

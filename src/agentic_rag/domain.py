@@ -68,6 +68,7 @@ class Passage:
         heading: the headings above the part, outermost first, joined by " > ".
         part: which part of its section it is, from 0, where a section is longer than a passage.
         score: how well it fits a question, 0 to 1; comparable between questions.
+        injected: (start, end) in `text` of what talks to models, and is never evidence.
     """
 
     label: str
@@ -79,6 +80,7 @@ class Passage:
     end: int
     part: int = 0
     score: float = 0.0
+    injected: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

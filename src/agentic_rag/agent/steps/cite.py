@@ -11,6 +11,7 @@ from agentic_rag.agent.replies import declined
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Answer, Citation, Degraded, Draft, Outcome, Passage
 from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.injection import talks_to_models
 from agentic_rag.language import sentences
 from agentic_rag.safety.support import NOTHING, Support, find_support
 
@@ -60,11 +61,18 @@ def prove(text: str, passages: Sequence[Passage]) -> list[_Proven]:
     proven: dict[str, _Proven] = {}
     for raw in sentences(_FORGED.sub("", text)):
         sentence = _MARKER.sub("", raw).strip().lstrip("-*• ").strip()
+        if not _states(sentence):
+            continue
         named = [int(number) - 1 for number in _MARKER.findall(raw)]
         found = _carrier(sentence, passages, named)
         if found:
             proven.setdefault(sentence, found)
     return list(proven.values())
+
+
+def _states(sentence: str) -> bool:
+    """Tell whether a sentence says something to a patient: a question does not, nor an order."""
+    return not sentence.endswith("?") and not talks_to_models(sentence)
 
 
 def _carrier(sentence: str, passages: Sequence[Passage], named: Sequence[int]) -> _Proven | None:
