@@ -10,15 +10,17 @@ from functools import partial
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
-from agentic_rag.agent.llm import get_llm, rungs
+from agentic_rag.agent.llm import Rung, get_llm, rungs
 from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.inference.extractive import ExtractiveWriter
-from agentic_rag.inference.ladder import Ladder, ModelRung
+from agentic_rag.inference.ladder import Ladder, ModelRung, in_clear
+from agentic_rag.inference.outside import veiled
 from agentic_rag.injection import talks_to_models
 from agentic_rag.language import statement_spans
+from agentic_rag.personal import region_of
 from agentic_rag.retrieval.backends import Recipe, pick_backend
 from agentic_rag.retrieval.building import Order, Prove
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
@@ -136,10 +138,7 @@ def build_house(settings: Settings) -> House:
         on_open=warmth.settle,
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
-    models = tuple(
-        ModelRung(r.name, r.model, get_llm(settings, r), timeout_s=settings.llm_timeout_s)
-        for r in rungs(settings)
-    )
+    models = tuple(_model_rung(settings, rung, told.phones.front_desk) for rung in rungs(settings))
     extra = [(flag.category, flag.reason, flag.patterns) for flag in clinic.profile.triage]
     deps = Deps(
         profile=clinic.profile,
@@ -159,6 +158,18 @@ def build_house(settings: Settings) -> House:
         library=library,
         models=models,
         warmth=warmth,
+    )
+
+
+def _model_rung(settings: Settings, rung: Rung, phone: str) -> ModelRung:
+    """Pick a rung with a model; one outside is not told whom it is about, unless allowed."""
+    hidden = rung.outside and settings.llm_external_policy == "redact"
+    return ModelRung(
+        rung.name,
+        rung.model,
+        get_llm(settings, rung),
+        timeout_s=settings.llm_timeout_s,
+        hide=partial(veiled, region=region_of(phone)) if hidden else in_clear,
     )
 
 

@@ -13,3 +13,12 @@ def declined(profile: Profile, degraded: Degraded | None) -> Answer:
     )
     text = f"{why} Please call the front desk on {profile.phones.front_desk}."
     return Answer(text=text, outcome=Outcome.DECLINED, generator="rules", degraded=degraded)
+
+
+def untold(profile: Profile) -> Answer:
+    """Say, in a friendly way, that how this works inside is not told; and what is."""
+    text = (
+        "How I am set up is something I keep to myself. I am glad to look up anything about"
+        f" {profile.name}: treatments, prices, appointments or aftercare."
+    )
+    return Answer(text=text, outcome=Outcome.DECLINED, generator="rules")

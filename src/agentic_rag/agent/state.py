@@ -14,6 +14,7 @@ class Journey(TypedDict, total=False):
 
     question: Question  # the caller
     alarm: Alarm | None  # triage
+    pries: bool  # triage: whether the agent itself is asked for, and no document
     wants: tuple[str, ...]  # plan: what the answer has to speak of, part by part
     searches: tuple[str, ...]  # plan
     attempts: int  # plan

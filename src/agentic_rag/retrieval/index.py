@@ -18,7 +18,7 @@ from agentic_rag.domain import Passage
 from agentic_rag.retrieval.embedder import Vectors
 
 FORMAT = 4
-"""Raised when chunking, what counts as an injection or the layout changes, so that an old index is built anew."""
+"""Raised when chunking, `injection` or the layout changes, so that an old index is built anew."""
 
 
 _LONGEST_NAME = 255  # that a folder can have
