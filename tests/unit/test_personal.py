@@ -13,7 +13,7 @@ MASKED = [
     ("0091 98765 43210", "<PHONE>"),
     ("my phone is 022 2345 6789", "my phone is <PHONE>"),
     ("98765\u200b43210", "<PHONE>"),
-    ("\uff0b91 98765 43210", "\uff0b<PHONE>"),
+    ("\uff0b91 98765 43210", "<PHONE>"),
     ("+353 87 123 4567", "<PHONE>"),
     ("asha.patil+dental@example.co.in!", "<EMAIL>!"),
     ("pay asha@okhdfcbank", "pay <UPI>"),
@@ -81,8 +81,8 @@ def test_the_same_data_has_the_same_mark_in_every_text():
 
 @pytest.mark.parametrize(
     "mark",
-    ["<PHONE_1>", "<phone_1>", "< Phone_1 >", "<PHONE 1>", "[PHONE_1]", "PHONE_1", "\u2039PHONE-1\u203a",
-     "**<PHONE_1>**", "<<PHONE_1>>", "(phone_1)"],
+    ["<PHONE_1>", "<phone_1>", "< Phone_1 >", "<PHONE 1>", "[PHONE_1]", "PHONE_1",
+     "\u2039PHONE-1\u203a", "**<PHONE_1>**", "<<PHONE_1>>", "(phone_1)"],
 )  # fmt: skip
 def test_a_mark_is_lifted_however_a_model_spells_it(mark):
     veil = Veil()

@@ -1,7 +1,5 @@
 """Prying: tells a question that is after the agent's own instructions or settings. Pure."""
 
-# ruff: noqa: E501  # a pattern is read in one piece
-
 import re
 import unicodedata
 
