@@ -34,9 +34,9 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(shape, re.IGNORECASE))
     for kind, shape in (
         ("EMAIL", r"(?<![\w.+%-])(?P<it>[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[a-z]{2,24})\b"),
-        ("UPI", r"(?<![\w.+%-])(?P<it>[\w.-]{2,64}@[a-z][a-z0-9]{1,30})\b(?![.\w@-])"),
+        ("UPI", r"(?<![\w.+%-])(?P<it>[\w.-]{2,64}@[a-z][a-z0-9]{1,30})\b(?![\w@-]|\.\w)"),
         ("GST", r"\b(?P<it>\d{2}[A-Z]{5}\d{4}[A-Z][A-Z\d]Z[A-Z\d])\b"),
-        ("PAN", r"\b(?P<it>[A-Z]{5}[ -]?\d{4}[ -]?[A-Z])\b"),
+        ("PAN", r"\b(?P<it>[A-Z]{5}\d{4}[A-Z]|(?-i:[A-Z]{5}[ -]\d{4}[ -][A-Z]))\b"),
         ("IFSC", r"\b(?P<it>[A-Z]{4}0[A-Z\d]{6})\b"),
         ("PASSPORT", r"\b(?P<it>[A-PR-WYZ][1-9]\d\s?\d{4}[1-9])\b"),
         ("PASSPORT", r"\bpassport\b[^\n\d]{0,24}?\b(?P<it>[A-Z]{0,2}\d{6,9})\b"),
@@ -65,7 +65,7 @@ _NAME = rf"(?P<it>(?!{_ENDS}){_WORD}(?:[ ]+(?!{_ENDS}){_WORD}){{0,2}})"
 _TITLE = (
     r"(?P<it>(?!(?:Not|Now|Very|From|In|On|At|The|An?|So|Also|Having|Taking|Sorry|Pregnant|Diabetic"
     r"|Allergic|Afraid|Worried|Just|Still|Going|Dr|Mr|Mrs|Ms|Indian|Over|Under|Here|Back|Sure|Ok|Fine"
-    r"|Your|You|Hindu|Muslim|Type|Covid|Unable|Bleeding|Looking|Feeling|Suffering|Getting|Happy)\b)"
+    r"|Your|You|Urgent|Important|Emergency|Good|Great|My|What|How|Why|It|Hindu|Muslim|Type|Covid|Unable|Bleeding|Looking|Feeling|Suffering|Getting|Happy)\b)"
     r"[A-Z][a-z]+(?:[ ]+[A-Z](?:[a-z]+|\.)){0,2})"
 )
 _NAMES = (
