@@ -27,7 +27,7 @@ _YOUR_REPLY = (
     r"|completion|elucidation|code\s+implementation)\b|your\s+message\b|your\s+(?:next\s+|own\s+)?"
     r"(?:answer|response|reply|output|message)'s"
 )
-_PART, _SECTION = re.compile(r"%(\w+)%"), re.compile(r"\[(talk|task|people)\]")
+_PART, _SECTION = re.compile(r"%(\w+)%"), re.compile(r"\[(talk|opening|task|people)\]")
 
 _BLOB = re.compile(
     r"(?<![\w/+.@-])(?:(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*\d)"
@@ -72,9 +72,9 @@ def talks_to_models(sentence: str) -> bool:
         return True
     said = _folded(sentence)
     patterns = _patterns()
-    if patterns["talk"].search(said):
+    if patterns["opening"].match(said) or patterns["talk"].search(said):
         return True
-    return bool(patterns["task"].search(said)) and not patterns["people"].search(said)
+    return bool(patterns["task"].match(said)) and not patterns["people"].search(said)
 
 
 def find_injections(text: str) -> Spans:
