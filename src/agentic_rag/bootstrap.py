@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
-from agentic_rag.agent.llm import get_llm, rungs
+from agentic_rag.agent.llm import Rung, get_llm, rungs
 from agentic_rag.agent.planning.model import ModelPlanner
 from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
@@ -19,8 +19,11 @@ from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.inference.cross_encoder import CrossEncoderChecker
 from agentic_rag.inference.extractive import ExtractiveWriter
-from agentic_rag.inference.ladder import Ladder, ModelRung
+from agentic_rag.inference.ladder import Ladder, ModelRung, in_clear
+from agentic_rag.inference.outside import veiled
+from agentic_rag.injection import talks_to_models
 from agentic_rag.language import statement_spans, words
+from agentic_rag.personal import region_of
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.embedding.backends import Recipe, pick_backend
 from agentic_rag.retrieval.embedding.embedder import Embedder
@@ -141,10 +144,7 @@ def build_house(settings: Settings) -> House:
         on_open=warmth.settle,
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
-    models = tuple(
-        ModelRung(r.name, r.model, get_llm(settings, r), timeout_s=settings.llm_timeout_s)
-        for r in rungs(settings)
-    )
+    models = tuple(_model_rung(settings, rung, told.phones.front_desk) for rung in rungs(settings))
     ladder = Ladder(models, floor=quoter)
     extra = [(flag.category, flag.reason, flag.patterns) for flag in clinic.profile.triage]
     deps = Deps(
@@ -167,6 +167,18 @@ def build_house(settings: Settings) -> House:
         library=library,
         models=models,
         warmth=warmth,
+    )
+
+
+def _model_rung(settings: Settings, rung: Rung, phone: str) -> ModelRung:
+    """Pick a rung with a model; one outside is not told whom it is about, unless allowed."""
+    hidden = rung.outside and settings.llm_external_policy == "redact"
+    return ModelRung(
+        rung.name,
+        rung.model,
+        get_llm(settings, rung),
+        timeout_s=settings.llm_timeout_s,
+        hide=partial(veiled, region=region_of(phone)) if hidden else in_clear,
     )
 
 
@@ -339,4 +351,4 @@ def read_emergency(clinic: Clinic) -> Emergency:
 def _advice(text: str) -> Sequence[str]:
     """Return every statement of the emergency section but the ones that only introduce a list."""
     said = (text[start:end] for start, end in statement_spans(text))
-    return [line for line in said if not line.endswith(":")]
+    return [line for line in said if not line.endswith(":") and not talks_to_models(line)]

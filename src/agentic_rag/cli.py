@@ -132,7 +132,7 @@ def search(
 def ingest(
     folder: Annotated[Path | None, typer.Argument(help="Default: the pack's documents.")] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Change nothing where a file would be left out.")
+        bool, typer.Option("--strict", help="Change nothing where anything would be left out.")
     ] = False,
     engine: Annotated[
         EngineName, typer.Option(help="What reads and embeds: this process, or Ray's.")
@@ -160,6 +160,9 @@ def ingest(
         out.print(f"Nothing to do: version {report.version} holds {what}.")
     for name, reason in report.skipped.items():
         out.print(f"[yellow]skipped[/yellow] {escape(name)}: {escape(reason)}")
+    for label, count in report.injected.items():
+        told = f"{escape(label)}: {count} to models; never quoted, never followed"
+        out.print(f"[yellow]talks[/yellow] {told}")
 
 
 def _details(error: AgenticRagError) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class Passage:
         part: which part of its section it is, from 0, where a section is longer than a passage.
         score: how well it fits a question, 0 to 1; comparable between questions.
         digest: SHA-256 of the file that the document was read from; the library fills it in.
+        injected: (start, end) in `text` of what talks to models, and is never evidence.
     """
 
     label: str
@@ -81,6 +82,7 @@ class Passage:
     part: int = 0
     score: float = 0.0
     digest: str = ""
+    injected: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ class BadPack(Misconfigured):
 
 
 class FilesSkipped(Misconfigured):
-    """Files cannot be indexed, and none was to be left out.
+    """Files cannot be indexed, or not be quoted whole, and nothing was to be left out.
 
     Attributes:
         skipped: the reason by name of each file, or part of one.

@@ -17,6 +17,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 
 LlmRung = Literal["openai", "ollama"]
+ExternalPolicy = Literal["never", "redact", "allow"]
 
 
 class EngineName(StrEnum):
@@ -54,6 +55,11 @@ class Settings(BaseSettings):
     )
     ollama_base_url: str = Field("", description="e.g. http://localhost:11434; turns that rung on")
     ollama_model_name: str = Field("llama3.2", description="model of the Ollama rung")
+
+    llm_external_policy: ExternalPolicy = Field(
+        "redact",
+        description="what LLMs outside get: never anything, redact personal data, allow all",
+    )
 
     chroma_host: str = Field("", description="Chroma server's host; empty: Chroma in a folder")
     chroma_port: int = Field(8000, ge=1, le=65535, description="Chroma server's port")

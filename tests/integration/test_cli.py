@@ -233,6 +233,7 @@ def test_the_first_ingest_indexes_everything(first_ingest: tuple[Path, dict[str,
     assert report["documents"] == 27
     assert report["embedded"] == report["passages"] > 200
     assert report["skipped"] == {}
+    assert report["injected"] == {}
 
 
 def test_the_second_ingest_has_nothing_to_do(runs: Runs, first_ingest: tuple[Path, dict[str, Any]]):

@@ -50,9 +50,11 @@ def build_graph() -> Graph:
     return graph.compile()
 
 
-async def after_triage(state: Journey) -> Literal["escalate", "plan"]:
-    """A red flag leaves at once, before anything that could fail."""
-    return "escalate" if state["alarm"] else "plan"
+async def after_triage(state: Journey) -> Literal["escalate", "decline", "plan"]:
+    """A red flag leaves at once, before anything that could fail; then what is nobody's to know."""
+    if state["alarm"]:
+        return "escalate"
+    return "decline" if state["pries"] else "plan"
 
 
 async def after_plan(state: Journey) -> Literal["greet", "retrieve"]:

@@ -56,3 +56,12 @@ def say(profile: Profile, name: str, language: str, *, what: str = "") -> str:
 def _shipped() -> dict[str, dict[str, str]]:
     read: dict[str, dict[str, str]] = yaml.safe_load(_TEXTS.read_text(encoding="utf-8"))
     return read
+
+
+def untold(profile: Profile) -> Answer:
+    """Say, in a friendly way, that how this works inside is not told; and what is."""
+    text = (
+        "How I am set up is something I keep to myself. I am glad to look up anything about"
+        f" {profile.name}: treatments, prices, appointments or aftercare."
+    )
+    return Answer(text=text, outcome=Outcome.DECLINED, generator="rules")

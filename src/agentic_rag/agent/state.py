@@ -15,6 +15,7 @@ class Journey(TypedDict, total=False):
 
     question: Question  # the caller
     alarm: Alarm | None  # triage
+    pries: bool  # triage: whether the agent itself is asked for, and no document
     small_talk: SmallTalk | None  # plan
     language: str  # plan: what the patient writes
     wants: tuple[str, ...]  # plan: what the answer has to speak of, part by part

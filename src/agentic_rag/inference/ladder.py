@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _AWAKE_S = 60.0  # a model that answered so lately has not been put to sleep since
+
+Messages = Sequence[tuple[str, str]]
+Hide = Callable[[Messages, Sequence[str]], tuple[Messages, Callable[[str], str]]]
+"""Of messages and the documents in them, makes what may leave, and how a reply is made whole."""
+
+
+def in_clear(messages: Messages, documents: Sequence[str]) -> tuple[Messages, Callable[[str], str]]:
+    """Hide nothing: the model lives where the documents do."""
+    return messages, str
 
 
 class Brief(Protocol):
@@ -60,10 +69,22 @@ class Rung(Protocol):
 class ModelRung:
     """A chat model behind an OpenAI address."""
 
-    def __init__(self, name: str, model: str, chat: "ChatOpenAI", *, timeout_s: float) -> None:
+    def __init__(
+        self, name: str, model: str, chat: "ChatOpenAI", *, timeout_s: float, hide: Hide = in_clear
+    ) -> None:
+        """Ask nobody yet.
+
+        Args:
+            name: of the rung.
+            model: as its server calls it.
+            chat: the client.
+            timeout_s: for a whole reply.
+            hide: takes out of a brief's messages what the model must not be told.
+        """
         self._generator = f"{name}/{model}"
         self._chat = chat
         self._timeout_s = timeout_s
+        self._hide = hide
 
     async def write(self, brief: Brief) -> Draft:
         """Ask the model once.
@@ -75,9 +96,10 @@ class ModelRung:
 
         wishes = {"max_tokens": brief.max_tokens, "temperature": brief.temperature}
         chat = self._chat.bind(**{k: v for k, v in wishes.items() if v is not None})
+        messages, lift = self._hide(brief.messages, [each.text for each in brief.passages])
         try:
             async with asyncio.timeout(self._timeout_s):  # the client's own is per read
-                reply = await chat.ainvoke(list(brief.messages))
+                reply = await chat.ainvoke(list(messages))
         # a reply that is no chat completion surfaces as one of the latter four
         except (
             OpenAIError, OSError, TypeError, ValueError, AttributeError, LookupError
@@ -85,7 +107,7 @@ class ModelRung:
             raise LlmUnavailable(f"{self._generator}: {type(error).__name__}") from error
         if not reply.text.strip():
             raise LlmUnavailable(f"{self._generator}: an empty reply")
-        return Draft(text=reply.text, generator=self._generator, usage=_usage(reply))
+        return Draft(text=lift(reply.text), generator=self._generator, usage=_usage(reply))
 
     async def close(self) -> None:
         """Close the connections."""

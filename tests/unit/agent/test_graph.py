@@ -22,6 +22,7 @@ REPO = Path(__file__).resolve().parents[3]
 DRAWING = {
     ("__start__", "triage"),
     ("triage", "escalate"),
+    ("triage", "decline"),
     ("triage", "plan"),
     ("plan", "retrieve"),
     ("plan", "greet"),

@@ -12,6 +12,7 @@ from agentic_rag.agent.replies import declined, noted
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Answer, Citation, Degraded, Draft, Outcome, Passage
 from agentic_rag.errors import CheckerUnavailable, RetrievalUnavailable
+from agentic_rag.injection import talks_to_models
 from agentic_rag.language import is_light, stem, terms, topic_words
 from agentic_rag.safety.drafts import MOST_CLAIMS, Claim, claims
 from agentic_rag.safety.support import NOTHING, Support, find_support
@@ -113,6 +114,8 @@ def prove(
 
     Where several carry it whole, the first wins: the evidence stands in order of trust.
     """
+    if not _states(claim.text):
+        return None
     best, best_rank = None, 0.0
     for number, passage in enumerate(passages, start=1):
         support = find_support(claim.text, passage.text, passage.heading, words)
@@ -120,6 +123,11 @@ def prove(
         if support is not NOTHING and rank > best_rank:
             best, best_rank = Proven(claim.text, passage, support), rank
     return best
+
+
+def _states(sentence: str) -> bool:
+    """Tell whether a sentence says something to a patient: a question does not, nor an order."""
+    return not sentence.endswith("?") and not talks_to_models(sentence)
 
 
 def _answer(draft: Draft, proven: Sequence[Proven]) -> Answer:

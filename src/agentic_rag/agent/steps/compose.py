@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Deps, Limits
 from agentic_rag.agent.planning.tongue import ENGLISH
-from agentic_rag.agent.prompts import IN_ENGLISH, fenced, safety_prompt
+from agentic_rag.agent.prompts import IN_ENGLISH, fenced, safety_prompt, unfenced
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Passage
 from agentic_rag.language import sentence_spans
@@ -20,8 +20,10 @@ async def compose(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write `evidence`, the passages that fit the budget, and the `messages` for a model."""
     deps, question = runtime.context, state["question"]
     evidence = within_budget(state["relevant"], deps.limits)
-    history = [(turn.role, turn.text[:_TURN_CHARS]) for turn in question.history[-_TURNS:]]
-    asked = f"{fenced(evidence)}\n\nQuestion: {question.text}"
+    history = [
+        (turn.role, unfenced(turn.text[:_TURN_CHARS])) for turn in question.history[-_TURNS:]
+    ]
+    asked = f"{fenced(evidence)}\n\nQuestion: {unfenced(question.text)}"
     if state.get("language", ENGLISH) != ENGLISH:
         asked += f"\n{IN_ENGLISH}"
     messages = [("system", safety_prompt(deps.profile)), *history, ("user", asked)]
