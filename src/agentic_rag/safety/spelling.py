@@ -76,15 +76,15 @@ def _plain_word(text: str) -> str:
     return text
 
 
-_RUNS = re.compile(r"(.)\1+")
+_RUNS = re.compile(r"([^\W\d_])\1+")
 _INDIC = [
     (re.compile(pattern), to)
     for pattern, to in (
         ("ee", "i"), ("oo", "u"), ("au|ou", "o"), ("sh", "s"), ("ph", "f"), ("w", "v"), ("q", "k"),
         ("chh", "ch"), ("x", "ks"), ("z|jh", "j"), ("([bdgt])h", r"\1"), ("yi", "i"), ("y$", "i"),
-        ("iy", "y"), (r"(.)\1+", r"\1"),
+        ("iy", "y"), (r"([^\W\d_])\1+", r"\1"),
         # what nobody says nobody types: ughadat, ughdat
-        ("(?<=[aeiou][^aeiou])a(?=[^aeiou][aeiou])", ""), (r"(.)\1+", r"\1"),
+        ("(?<=[aeiou][^aeiou])a(?=[^aeiou][aeiou])", ""), (r"([^\W\d_])\1+", r"\1"),
     )
 ]  # fmt: skip
 
