@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agentic_rag.safety.lexicon import Lexicon, forms_of
+from agentic_rag.safety.lexicon import Lexicon
 from agentic_rag.safety.spelling import COMMA, STOP, TURN, read_words
 
 THERE, ABSENT, CANNOT = 0, 1, 2
@@ -75,12 +75,11 @@ class Framing:
         return Reading(words, concepts, gaps, [THERE] * len(words), [False] * len(words))
 
     def _take_phrases(self, words: list[str], concepts: list[int], gaps: list[int]) -> None:
-        forms = [forms_of(word) for word in words]
         taken = 0
         for at in range(len(words)):
             frames = 0
             longest, meaning = 0, 0
-            for length, bits in self._lexicon.phrases_at(forms, at):
+            for length, bits in self._lexicon.phrases_at(words, at):
                 if any(gap >= STOP for gap in gaps[at + 1 : at + length]):
                     continue
                 if bits & self._lexicon.frames:

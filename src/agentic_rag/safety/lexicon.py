@@ -11,7 +11,7 @@ import yaml
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from agentic_rag.safety.spelling import english, indic, is_devanagari
+from agentic_rag.safety.spelling import devanagari, english, indic, is_devanagari
 
 LEXICON = Path(__file__).with_name("lexicon.yaml")
 ORDINARY = Path(__file__).with_name("ordinary.txt")
@@ -24,7 +24,7 @@ FRAMES = frozenset(
 
 _FUZZY_FROM, _FUZZY_TWICE_FROM = 5, 8
 _LONGEST = 24  # characters of a word that are looked at
-_LATIN_STEM = 4  # a shorter stem in Devanagari says too little about a word in Latin letters
+_LATIN_STEM = 4  # a shorter word or stem in Devanagari says too little about a word in Latin letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,12 @@ class Piece:
 class _Half:
     """The single words of one language group, by spelling."""
 
+    is_indic: bool
     exact: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     keys: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     stems: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    short_stems: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    script_exact: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    script_stems: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     near: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -74,7 +76,7 @@ class Lexicon:
     def __init__(self, table: Mapping[str, Mapping[str, str]], ordinary: Iterable[str]) -> None:
         self.bits = {name: 1 << at for at, name in enumerate(table)}
         self._ordinary = frozenset(ordinary)
-        self._halves = {"en": _Half(), "in": _Half()}
+        self._halves = {"en": _Half(is_indic=False), "in": _Half(is_indic=True)}
         self._phrases: dict[str, list[tuple[tuple[Piece, ...], int]]] = defaultdict(list)
         self._stem_phrases: dict[str, list[tuple[tuple[Piece, ...], int]]] = defaultdict(list)
         self.frames = self.mask(*(name for name in FRAMES if name in self.bits))
@@ -83,6 +85,7 @@ class Lexicon:
                 for word in words.split():
                     self._add(word, language, concept)
         self.look = lru_cache(maxsize=1 << 16)(self._look)
+        self.pairs = lru_cache(maxsize=1 << 17)(self._find_pairs)
 
     def mask(self, *concepts: str) -> int:
         """Return the bits of some concepts.
@@ -95,21 +98,24 @@ class Lexicon:
             bits |= self.bits[concept]
         return bits
 
-    def phrases_at(self, words: Sequence[Forms], at: int) -> list[tuple[int, int]]:
+    def phrases_at(self, words: Sequence[str], at: int) -> list[tuple[int, int]]:
         """Return (words, concepts) of each phrase that starts here."""
-        first = words[at]
-        starts = {first.english, first.indic}
-        stems = {each[:length] for each in starts for length in range(2, len(each) + 1)}
-        candidates = [
-            *(found for key in starts for found in self._phrases.get(key, ())),
-            *(found for key in stems for found in self._stem_phrases.get(key, ())),
-        ]
+        if at + 1 >= len(words):
+            return []
         return [
             (len(pieces), bits)
-            for pieces, bits in candidates
-            if at + len(pieces) <= len(words)
-            and all(piece.fits(words[at + n]) for n, piece in enumerate(pieces))
+            for pieces, bits in self.pairs(words[at], words[at + 1])
+            if len(pieces) == 2 or _fit(pieces, words[at : at + len(pieces)])  # noqa: PLR2004
         ]
+
+    def _find_pairs(self, word: str, after: str) -> list[tuple[tuple[Piece, ...], int]]:
+        """Return the phrases that may begin with two words."""
+        forms = forms_of(word)
+        spelt = {forms.english, forms.indic}
+        stems = {each[:length] for each in spelt for length in range(2, len(each) + 1)}
+        found = [each for key in spelt for each in self._phrases.get(key, ())]
+        found += [each for key in stems for each in self._stem_phrases.get(key, ())]
+        return [(pieces, bits) for pieces, bits in found if _fit(pieces[:2], (word, after))]
 
     def _add(self, word: str, language: str, concept: str) -> None:
         bits = self.bits[concept]
@@ -119,13 +125,16 @@ class Lexicon:
             where[pieces[0].key].append((pieces, bits))
             return
         half, piece = self._halves[language], _piece(word.strip("_"), language)
+        if is_devanagari(word):
+            half_of = half.script_stems if piece.is_stem else half.script_exact
+            half_of[devanagari(word.rstrip("*"))] |= bits
         if piece.is_stem:
-            short = is_devanagari(word) and len(piece.key) < _LATIN_STEM
-            for key in {piece.key, _clipped(piece.key)}:
-                (half.short_stems if short else half.stems)[key] |= bits
+            if not is_devanagari(word) or len(piece.key) >= _LATIN_STEM:
+                for key in {piece.key, _clipped(piece.key)}:
+                    half.stems[key] |= bits
             return
         half.exact[word] |= bits
-        if is_devanagari(word) and len(piece.key) < _LATIN_STEM - 1:
+        if is_devanagari(word) and len(piece.key) < _LATIN_STEM:
             return
         half.keys[piece.key] |= bits
         if len(piece.key) >= _FUZZY_FROM and not bits & self.frames:
@@ -133,16 +142,17 @@ class Lexicon:
 
     def _look(self, word: str) -> int:
         """Return the concepts of a single word: as it stands, respelt, by its stem, then nearly."""
-        forms, deva = forms_of(word), is_devanagari(word)
-        en, ind = self._halves["en"], self._halves["in"]
-        found = en.exact.get(word, 0) | ind.exact.get(word, 0)
-        if not deva:
-            found |= en.keys.get(forms.english, 0)
-        if (found or word in self._ordinary) and not deva:
+        forms, en, ind = forms_of(word), self._halves["en"], self._halves["in"]
+        if is_devanagari(word):
+            spelt = devanagari(forms.text)
+            found = en.exact.get(word, 0) | ind.script_exact.get(spelt, 0)
+            found |= _by_stem(ind.script_stems, spelt)
+            heard = ind.keys.get(forms.indic, 0) if len(forms.indic) >= _FUZZY_FROM else 0
+            return found or heard
+        found = en.exact.get(word, 0) | ind.exact.get(word, 0) | en.keys.get(forms.english, 0)
+        if found or word in self._ordinary:
             return found
-        found |= ind.keys.get(forms.indic, 0) | _by_stem(ind.stems, forms.indic)
-        if deva:
-            return found | _by_stem(ind.short_stems, forms.indic) or _nearly(ind, forms.indic)
+        found = ind.keys.get(forms.indic, 0) | _by_stem(ind.stems, forms.indic)
         found |= _by_stem(en.stems, forms.english)
         return found or _nearly(en, forms.english) or _nearly(ind, forms.indic)
 
@@ -160,8 +170,16 @@ def read_lexicon(more: Mapping[str, Sequence[str]]) -> Lexicon:
     return Lexicon(table | added, ORDINARY.read_text(encoding="utf-8").split())
 
 
+def _fit(pieces: Sequence[Piece], words: Sequence[str]) -> bool:
+    return len(pieces) == len(words) and all(
+        piece.fits(forms_of(word)) for piece, word in zip(pieces, words, strict=True)
+    )
+
+
 def _piece(word: str, language: str) -> Piece:
     stem = word.rstrip("*").casefold()
+    if language == "in" and stem.endswith("y"):  # within a word a "y" is none that ends it
+        return Piece(indic(stem + "a")[:-1], word.endswith("*"), language)
     spelt = english(stem) if language == "en" else indic(stem)
     return Piece(spelt, word.endswith("*"), language)
 
@@ -181,9 +199,9 @@ def _by_stem(stems: Mapping[str, int], word: str) -> int:
 
 
 def _nearly(half: _Half, word: str) -> int:
-    if len(word) < _FUZZY_FROM or not word.isalpha():
+    if len(word) < _FUZZY_FROM + half.is_indic or not word.isalpha():
         return 0
-    slips = 1 if len(word) < _FUZZY_TWICE_FROM else 2
-    candidates = half.near.get(word[0], []) + (half.near.get(word[1], []) if word[1] != word[0] else [])
+    slips = 1 if len(word) < _FUZZY_TWICE_FROM or half.is_indic else 2
+    candidates = half.near.get(word[0], [])
     best = process.extractOne(word, candidates, scorer=OSA.distance, score_cutoff=slips)
     return half.keys[best[0]] if best else 0

@@ -20,6 +20,10 @@ _NOTHING = {
     **dict.fromkeys((0x2019, 0x2018, 0x02BC, 0x0060, 0x00B4, 0xFF07), "'"),
     **dict.fromkeys((0x00AD, 0x093C, 0x034F), None),  # soft hyphen, nukta, grapheme joiner
 }
+# What nobody sees (controls, joiners, selectors, tags), and what stands above or below a Latin letter.
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]")
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
 _IN_PLACE_OF_LETTERS = str.maketrans("013457@$", "oieastas")
 
 
@@ -57,10 +61,10 @@ def tidy(message: str) -> str:
     text = unicodedata.normalize("NFKC", message).casefold().translate(_NOTHING)
     if text.isascii():
         return text
-    text = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cc"} or c in "\n\t\r")
-    text = unicodedata.normalize("NFD", text)
-    kept = (c for c in text if not "\u0300" <= c <= "\u036f" and c not in "\u093c\ufe0f")
-    return unicodedata.normalize("NFC", "".join(kept)).replace("\u093c", "")
+    text = _UNSEEN.sub("", text)
+    if _ACCENTED.search(text):
+        text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
+    return text
 
 
 def _break_at(found: re.Match[str]) -> int:
@@ -69,6 +73,7 @@ def _break_at(found: re.Match[str]) -> int:
     return 0 if before.isdigit() and after.isdigit() and found[0] in ".:" else STOP
 
 
+@lru_cache(maxsize=1 << 16)
 def _plain_word(text: str) -> str:
     text = text.removesuffix("'s").replace("'", "")
     if text.isascii() and not text.isalpha() and text[0].isalpha() and text[-1].isalpha():
@@ -82,7 +87,7 @@ _INDIC = [
     for pattern, to in (
         ("ee", "i"), ("oo", "u"), ("au|ou", "o"), ("sh", "s"), ("ph", "f"), ("w", "v"), ("q", "k"),
         ("chh", "ch"), ("x", "ks"), ("z|jh", "j"), ("([bdgt])h", r"\1"), ("yi", "i"), ("y$", "i"),
-        ("iy", "y"), (r"([^\W\d_])\1+", r"\1"),
+        (r"([^\W\d_])\1+", r"\1"),
         # what nobody says nobody types: ughadat, ughdat
         ("(?<=[aeiou][^aeiou])a(?=[^aeiou][aeiou])", ""), (r"([^\W\d_])\1+", r"\1"),
     )
@@ -98,6 +103,16 @@ def english(word: str) -> str:
     return _RUNS.sub(r"\1", word)
 
 
+_SHORT = dict(
+    pair.split("=")
+    for pair in (
+        "gya=gaya gyi=gai gye=gaye rha=raha rhi=rahi rhe=rahe bnd=band khn=khun sns=sans nkl=nikal bht=bahut "
+        "dnt=dant dwai=davai dwa=dava kr=kar hua=hua mje=muje chkr=chakkar sjn=sujan bkhr=bukhar gle=gale "
+        "chng=change utr=utar nikl=nikal chla=chala gla=gala thuk=thook mrna=marna mrun=marun jkdan=jakdan nhii=nahi"
+    ).split()
+)
+
+
 @lru_cache(maxsize=1 << 16)
 def indic(word: str) -> str:
     """Spell a Hindi or Marathi word as one would hear it, from either script.
@@ -105,11 +120,18 @@ def indic(word: str) -> str:
     >>> indic("\u0938\u0942\u091c\u0928"), indic("soojan"), indic("sujan")
     ('sujan', 'sujan', 'sujan')
     """
-    if is_devanagari(word):
-        word = _in_latin(word)
+    word = _in_latin(word) if is_devanagari(word) else _SHORT.get(word, word)
     for pattern, to in _INDIC:
         word = pattern.sub(to, word)
     return word
+
+
+_ONE_LENGTH = str.maketrans("\u0940\u0942\u0937\u0908\u090a", "\u093f\u0941\u0936\u0907\u0909", "\u0901\u0902\u0903")
+
+
+def devanagari(word: str) -> str:
+    """Spell a word in Devanagari with one length of vowels and no nasal signs."""
+    return unicodedata.normalize("NFD", word).translate(_ONE_LENGTH).replace("\u093c", "")
 
 
 def is_devanagari(word: str) -> bool:
