@@ -36,7 +36,7 @@ from agentic_rag.retrieval.proof import Known, ask_known
 from agentic_rag.retrieval.ray_engine import RayEngine
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.workshop import Workshop
-from agentic_rag.safety.redflags import read_rules
+from agentic_rag.safety.redflags import pack_rule, read_rules
 from agentic_rag.settings import EngineName, Settings
 
 logger = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ def build_house(settings: Settings) -> House:
         ModelRung(r.name, r.model, get_llm(settings, r), timeout_s=settings.llm_timeout_s)
         for r in rungs(settings)
     )
-    extra = [(flag.category, flag.reason, flag.patterns) for flag in clinic.profile.triage]
+    extra = [pack_rule(flag.model_dump()) for flag in clinic.profile.triage]
     deps = Deps(
         profile=clinic.profile,
         red_flags=read_rules(extra),

@@ -11,8 +11,9 @@ import yaml
 
 from agentic_rag.errors import BadPack
 from agentic_rag.safety.framing import CANNOT, THERE, Framing, Reading
+from agentic_rag.safety.hunch import Hunch, read_hunches
 from agentic_rag.safety.lexicon import Lexicon, read_lexicon
-from agentic_rag.safety.spelling import STOP, read_words
+from agentic_rag.safety.spelling import STOP, TURN, read_words
 
 SHIPPED_RULES = Path(__file__).with_name("redflags.yaml")
 SELF_HARM = "self_harm"
@@ -72,6 +73,7 @@ class RedFlags:
 
     rules: tuple[Rule, ...]
     lexicon: Lexicon
+    hunches: Mapping[str, Hunch]
 
     @cached_property
     def _framing(self) -> Framing:
@@ -96,7 +98,22 @@ class RedFlags:
             for sign in signs:
                 if page.holds(sign, unless, rule.near):
                     return Alarm(rule.category, rule.reason, rule.source, rule.name)
+        return self._have_a_hunch(reading)
+
+    def _have_a_hunch(self, reading: Reading) -> Alarm | None:
+        """Where no rule speaks, what was said last may still sound like an alarm."""
+        start = max((at for at, gap in enumerate(reading.gaps) if gap == TURN), default=0)
+        words = [word for word, muted in zip(reading.texts[start:], reading.muted[start:], strict=True) if not muted]
+        for name, alarm in _HUNCHES.items():
+            if self.hunches[name].speaks(words):
+                return alarm
         return None
+
+
+_HUNCHES = {
+    "crisis": Alarm(SELF_HARM, "it sounds as if somebody may harm themselves", "the project's own set", "hunch"),
+    "emergency": Alarm("unclear", "what you describe sounds urgent", "the project's own set", "hunch"),
+}
 
 
 class _Page:
@@ -174,6 +191,19 @@ def _read_sign(sign: str, lexicon: Lexicon) -> tuple[_Term, ...]:
     return tuple(terms)
 
 
+def pack_rule(row: Mapping[str, Any]) -> Rule:
+    """Return a rule as a pack gives it: its signs are phrases."""
+    return Rule(
+        name=f"pack: {row['category']}",
+        category=row["category"],
+        reason=row["reason"],
+        source=row.get("source", "the clinic"),
+        signs=tuple(row["patterns"]),
+        examples=tuple(row.get("examples", ())),
+        counter_examples=tuple(row.get("counter_examples", ())),
+    )
+
+
 def read_rules(extra: Sequence[Rule] = ()) -> RedFlags:
     """Read the shipped rules, add those of a pack, and try every example.
 
@@ -187,7 +217,7 @@ def read_rules(extra: Sequence[Rule] = ()) -> RedFlags:
         shipped = [_read_rule(row) for row in table]
         crisis = [rule for rule in shipped if rule.category == SELF_HARM]
         others = [rule for rule in shipped if rule.category != SELF_HARM]
-        flags = RedFlags((*crisis, *added, *others), read_lexicon(phrases))
+        flags = RedFlags((*crisis, *added, *others), read_lexicon(phrases), read_hunches())
         flags.find(["warm up"])
     except (OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         told = f"{SHIPPED_RULES.name}: the red-flag rules cannot be read: {error}"

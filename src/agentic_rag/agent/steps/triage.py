@@ -10,4 +10,4 @@ async def triage(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write `alarm`; needs no model, no index and no network."""
     question = state["question"]
     said = [turn.text for turn in question.history if turn.role == "user"]
-    return {"alarm": runtime.context.red_flags.find([question.text, *reversed(said)])}
+    return {"alarm": runtime.context.red_flags.find([*said, question.text])}
