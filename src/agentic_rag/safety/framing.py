@@ -14,7 +14,7 @@ _NEUTRAL = (
     "site mouth face soft jaw tooth gum dental child medically medicine object thinner head throat "
     "chest arm one_side itself gauze phone thing mishap long hot mild heavy sudden spread too_many took"
 ).split()
-_ABLE = "stop swallow open_ respond breath speech weak".split()
+_ABLE = "stop swallow open_ respond breath speech weak live".split()
 _EVENTS = "knocked faint seizure gulped overdose drank suicide tooth_fell blow head heart_attack".split()
 _BEGINS_A_TOPIC = frozenset("for in about after regarding during with when re".split())
 
@@ -195,21 +195,28 @@ class Framing:
             self._mute(reading, start, end)
             return
         told = False
-        for low, high in sentences:
+        for at, (low, high) in enumerate(sentences):
             said = self._all(reading, low, high)
             here = bool(said & self._is["fiction"])
             now = said & self._is["now"]
             if not now and (here or (told and not said & self._is["someone"])):
                 self._mute(reading, low, high)
             told = here or told
-            self._frame_sentence(reading, low, high)
+            after = sentences[at + 1] if at + 1 < len(sentences) else (high, high)
+            self._frame_sentence(reading, low, high, goes_on=self._is_told_now(reading, *after))
 
-    def _frame_sentence(self, reading: Reading, low: int, high: int) -> None:
+    def _is_told_now(self, reading: Reading, low: int, high: int) -> bool:
+        """A question may be about what comes next: "Can teeth cause chest pain? I have it now"."""
+        said = self._all(reading, low, high)
+        other = self._is["admin"] | self._is["ask"] | self._is["asks"]
+        return bool(said & self._is["soon"] and said & self._is["present"] and not said & other)
+
+    def _frame_sentence(self, reading: Reading, low: int, high: int, *, goes_on: bool) -> None:
         said = self._all(reading, low, high)
         segments = list(self._segments(reading, low, high))
         if said & (self._is["past"] | self._is["recently"]):
             self._past(reading, segments)
-        if said & self._is["now"] and not said & self._is["maybe"]:
+        if goes_on or (said & self._is["now"] and not said & self._is["maybe"]):
             return
         if said & self._is["if"]:
             self._supposed(reading, segments)
@@ -217,7 +224,7 @@ class Framing:
             at = self._where(reading, low, high, "scared")
             self._mute(reading, at, next(e for s, e in segments if s <= at < e))
         if said & self._is["never_person"]:
-            self._mute(reading, self._where(reading, low, high, "never_person"), high)
+            self._mute_question(reading, self._where(reading, low, high, "never_person"), high)
         if said & self._is["maybe"] and not said & self._is["now"]:
             self._asked(reading, segments, "maybe")
         asks = self._is["ask"] | self._is["asks"]
@@ -269,7 +276,7 @@ class Framing:
             asking = asking or bool(said & self._is[how])
             topic = reading.texts[low] in _BEGINS_A_TOPIC
             if asking or topic or not said & self._is["present"]:
-                self._mute(reading, low, high)
+                self._mute_question(reading, low, high)
 
     def _somebody(
         self, reading: Reading, low: int, high: int, *, beside_pets: bool = False
@@ -342,6 +349,11 @@ class Framing:
     def _where(self, reading: Reading, low: int, high: int, concept: str) -> int:
         bit = self._is[concept]
         return next(at for at in range(low, high) if reading.concepts[at] & bit)
+
+    def _mute_question(self, reading: Reading, low: int, high: int) -> None:
+        """A question how to die is no mere question."""
+        for at in range(low, high):
+            reading.muted[at] |= not reading.concepts[at] & self._is["suicide"]
 
     def _mute(self, reading: Reading, low: int, high: int) -> None:
         reading.muted[low:high] = [True] * (high - low)
