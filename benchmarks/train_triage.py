@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 from agentic_rag.safety.hunch import WEIGHTS, letter_runs
 from agentic_rag.safety.spelling import read_words
 
-FALSE_ALARMS = {"crisis": 0.002, "emergency": 0.006}
+FALSE_ALARMS = {"crisis": 0.004, "emergency": 0.012}
 STRENGTH = 0.5
 SMALL = 0.015
 

@@ -218,6 +218,9 @@ class Framing:
             self._past(reading, segments)
         if goes_on or (said & self._is["now"] and not said & self._is["maybe"]):
             return
+        if said & self._is["if_so"]:
+            at = self._where(reading, low, high, "if_so")
+            self._mute(reading, next(s for s, e in segments if s <= at < e), at + 2)
         if said & self._is["if"]:
             self._supposed(reading, segments)
         if said & self._is["scared"]:
@@ -307,7 +310,7 @@ class Framing:
                 continue
             at = self._where(reading, seg_low, seg_high, "resolved")
             nots = self._is["not"] | self._is["nahi"]
-            if self._all(reading, max(low, at - 2), at) & nots or CANNOT in reading.meant[at : at + 4]:
+            if self._all(reading, max(seg_low, at - 2), at) & nots or CANNOT in reading.meant[at : at + 4]:
                 continue
             if self._all(reading, at, high) & self._is["again"]:
                 continue

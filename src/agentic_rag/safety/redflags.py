@@ -18,7 +18,6 @@ from agentic_rag.safety.spelling import STOP, TURN, read_words
 SHIPPED_RULES = Path(__file__).with_name("redflags.yaml")
 SELF_HARM = "self_harm"
 
-NOHUNCH = False
 _NEAR = 8  # words between the parts of a sign
 _APART = 4  # what the end of a sentence counts for, in words
 
@@ -99,7 +98,7 @@ class RedFlags:
             for sign in signs:
                 if page.holds(sign, unless, rule.near):
                     return Alarm(rule.category, rule.reason, rule.source, rule.name)
-        return None if NOHUNCH else self._have_a_hunch(reading)
+        return self._have_a_hunch(reading)
 
     def _have_a_hunch(self, reading: Reading) -> Alarm | None:
         """Where no rule speaks, what was said last may still sound like an alarm."""
