@@ -48,7 +48,9 @@ def train(features: list[Counter[str]], wanted: np.ndarray, share: float) -> dic
     folds = StratifiedKFold(8, shuffle=True, random_state=0)
     for seen, unseen in folds.split(features, wanted):
         model, words = fit([features[at] for at in seen], wanted[seen])
-        scores[unseen] = model.decision_function(narrow(words.transform([features[a] for a in unseen])))
+        scores[unseen] = model.decision_function(
+            narrow(words.transform([features[a] for a in unseen]))
+        )
     threshold = float(np.quantile(scores[~wanted], 1 - share))
     found = (scores[wanted] > threshold).mean()
     print(f"threshold {threshold:.2f}: alone finds {found:.2f} of what it was not trained on")
@@ -61,12 +63,14 @@ def train(features: list[Counter[str]], wanted: np.ndarray, share: float) -> dic
 def fit(features, wanted):  # noqa: ANN001, ANN201  # scikit-learn ships no types
     words = DictVectorizer()
     matrix = narrow(words.fit_transform(features))
-    model = LogisticRegression(C=STRENGTH, max_iter=500, class_weight="balanced", solver="liblinear")
+    model = LogisticRegression(
+        C=STRENGTH, max_iter=500, class_weight="balanced", solver="liblinear"
+    )
     return model.fit(matrix, wanted), words
 
 
 def narrow(matrix):  # noqa: ANN001, ANN201  # scikit-learn ships no types
-    """liblinear takes indices of 32 bits only."""
+    """Liblinear takes indices of 32 bits only."""
     matrix.indices, matrix.indptr = matrix.indices.astype("int32"), matrix.indptr.astype("int32")
     return matrix
 

@@ -10,13 +10,12 @@ THERE, ABSENT, CANNOT = 0, 1, 2
 """A sign is there; is denied as one of several; or has the "not" of its own that may be the alarm."""
 
 _REACH = 8  # words that a "not" looks over
-_NEUTRAL = (
-    "site mouth face soft jaw tooth gum dental child medically medicine object thinner head throat "
-    "chest arm one_side itself gauze phone thing mishap long hot mild heavy sudden spread too_many took"
-).split()
-_ABLE = "stop swallow open_ respond breath speech weak live".split()
-_EVENTS = "knocked faint seizure gulped overdose drank suicide tooth_fell blow head heart_attack".split()
-_BEGINS_A_TOPIC = frozenset("for in about after regarding during with when re".split())
+_NEUTRAL = ["site", "mouth", "face", "soft", "jaw", "tooth", "gum", "dental", "child", "medically", "medicine", "object", "thinner", "head", "throat", "chest", "arm", "one_side", "itself", "gauze", "phone", "thing", "mishap", "long", "hot", "mild", "heavy", "sudden", "spread", "too_many", "took"]
+_ABLE = ["stop", "swallow", "open_", "respond", "breath", "speech", "weak", "live"]
+_EVENTS = (
+    ["knocked", "faint", "seizure", "gulped", "overdose", "drank", "suicide", "tooth_fell", "blow", "head", "heart_attack"]
+)
+_BEGINS_A_TOPIC = frozenset(["for", "in", "about", "after", "regarding", "during", "with", "when", "re"])
 
 
 @dataclass(slots=True)
@@ -61,8 +60,8 @@ class Framing:
     # --- concepts -----------------------------------------------------------------------------------
 
     def _concepts(self, turns: Sequence[str]) -> Reading:
-        words = []
-        gaps = []
+        words: list[str] = []
+        gaps: list[int] = []
         for turn in turns:
             before = len(words)
             for word in read_words(turn):
@@ -87,7 +86,7 @@ class Framing:
                 elif length >= longest:
                     longest, meaning = length, bits | (meaning if length == longest else 0)
             if longest and at >= taken:
-                concepts[at] = meaning
+                concepts[at] = meaning | concepts[at] & self._is["ask"]
                 concepts[at + 1 : at + longest] = [0] * (longest - 1)
                 taken = at + longest
             concepts[at] |= frames
@@ -150,7 +149,11 @@ class Framing:
             here, gap = reading.concepts[each], reading.gaps[each]
             if gap >= STOP or (gap and not (found and self._or_ahead(reading, each, end))):
                 break
-            if found and here & (self._is["someone"] | self._is["present"]) and not here & self._signs:
+            if (
+                found
+                and here & (self._is["someone"] | self._is["present"])
+                and not here & self._signs
+            ):
                 break
             if here & self._signs:
                 found.append(each)
@@ -241,7 +244,9 @@ class Framing:
         for low, high in segments:
             said = self._all(reading, low, high)
             when = said & self._is["past"] and not self._since(reading, low, high)
-            when = when or (said & self._is["recently"] and said & self._is["was"] and not said & now)
+            when = when or (
+                said & self._is["recently"] and said & self._is["was"] and not said & now
+            )
             is_past = bool(when) or (is_past and not said & now)
             muted.append(is_past)
         for at in range(len(segments) - 2, -1, -1):
@@ -262,7 +267,10 @@ class Framing:
             said = self._all(reading, low, high)
             if said & self._is["if"]:
                 at = self._where(reading, low, high, "if")
-                if any(each & self._is["whether"] for each in reading.concepts[max(low, at - 1) : at + 1]):
+                if any(
+                    each & self._is["whether"]
+                    for each in reading.concepts[max(low, at - 1) : at + 1]
+                ):
                     continue
                 going = True
                 self._mute(reading, at, high)
@@ -310,7 +318,10 @@ class Framing:
                 continue
             at = self._where(reading, seg_low, seg_high, "resolved")
             nots = self._is["not"] | self._is["nahi"]
-            if self._all(reading, max(seg_low, at - 2), at) & nots or CANNOT in reading.meant[at : at + 4]:
+            if (
+                self._all(reading, max(seg_low, at - 2), at) & nots
+                or CANNOT in reading.meant[at : at + 4]
+            ):
                 continue
             if self._all(reading, at, high) & self._is["again"]:
                 continue
@@ -363,8 +374,7 @@ class Framing:
 
 
 _COULD_BE_A_PET = frozenset(
-    "he she it him his her hers hes shes us we they them our usko uska uski uske use tyala tila tyacha "
-    "उसको उसका उसकी उसके उसे त्याला तिला त्याचा त्याची तिचा तिची तिचे hamare hamara हमारे हमारा amchya आमच्या".split()
+    ["he", "she", "it", "him", "his", "her", "hers", "hes", "shes", "us", "we", "they", "them", "our", "usko", "uska", "uski", "uske", "use", "tyala", "tila", "tyacha", "उसको", "उसका", "उसकी", "उसके", "उसे", "त्याला", "तिला", "त्याचा", "त्याची", "तिचा", "तिची", "तिचे", "hamare", "hamara", "हमारे", "हमारा", "amchya", "आमच्या"]
 )
 
 

@@ -4,7 +4,8 @@
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -27,19 +28,17 @@ class Hunch:
     threshold: float
 
     @cached_property
-    def _weigh(self) -> "lru_cache[float]":  # type: ignore[type-arg]  # typeshed names it privately
+    def _weigh(self) -> Callable[[str], float]:
         return lru_cache(maxsize=1 << 16)(self._word)
 
     def speaks(self, words: Sequence[str]) -> bool:
         """Tell whether some stretch of the words sounds like an alarm."""
         scores = [self._weigh(word) for word in words]
         starts = range(0, max(1, len(words) - _WINDOW // 2), _WINDOW // 2)
-        return bool(words) and any(
-            self._above(scores[start : start + _WINDOW]) for start in starts
-        )
+        return bool(words) and any(self._above(scores[start : start + _WINDOW]) for start in starts)
 
     def _above(self, scores: Sequence[float]) -> bool:
-        return self.bias + sum(scores) / len(scores) ** 0.5 > self.threshold
+        return self.bias + sum(scores) / math.sqrt(len(scores)) > self.threshold
 
     def _word(self, word: str) -> float:
         return sum(self.weights.get(run, 0.0) for run in letter_runs(word))

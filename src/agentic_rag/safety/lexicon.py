@@ -17,14 +17,15 @@ LEXICON = Path(__file__).with_name("lexicon.yaml")
 ORDINARY = Path(__file__).with_name("ordinary.txt")
 
 FRAMES = frozenset(
-    "no not nahi filler or and but now soon present past recently was resolved again if if_so whether ask "
-    "asks never_person maybe someone admin pet fiction money scared habit phone thing".split()
+    ["no", "not", "nahi", "filler", "or", "and", "but", "now", "soon", "present", "past", "recently", "was", "resolved", "again", "if", "if_so", "whether", "ask", "asks", "never_person", "maybe", "someone", "admin", "pet", "fiction", "money", "scared", "habit", "phone", "thing"]
 )
 """Concepts that say how the others are meant; a phrase of theirs leaves its words their own."""
 
 _FUZZY_FROM, _FUZZY_TWICE_FROM = 5, 8
 _LONGEST = 24  # characters of a word that are looked at
-_LATIN_STEM = 4  # a shorter word or stem in Devanagari says too little about a word in Latin letters
+_LATIN_STEM = (
+    4  # a shorter word or stem in Devanagari says too little about a word in Latin letters
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,11 @@ class RedFlags:
     def _have_a_hunch(self, reading: Reading) -> Alarm | None:
         """Where no rule speaks, what was said last may still sound like an alarm."""
         start = max((at for at, gap in enumerate(reading.gaps) if gap == TURN), default=0)
-        words = [word for word, muted in zip(reading.texts[start:], reading.muted[start:], strict=True) if not muted]
+        words = [
+            word
+            for word, muted in zip(reading.texts[start:], reading.muted[start:], strict=True)
+            if not muted
+        ]
         for name, alarm in _HUNCHES.items():
             if self.hunches[name].speaks(words):
                 return alarm
@@ -111,8 +115,12 @@ class RedFlags:
 
 
 _HUNCHES = {
-    "crisis": Alarm(SELF_HARM, "it sounds as if somebody may harm themselves", "the project's own set", "hunch"),
-    "emergency": Alarm("unclear", "what you describe sounds urgent", "the project's own set", "hunch"),
+    "crisis": Alarm(
+        SELF_HARM, "it sounds as if somebody may harm themselves", "the project's own set", "hunch"
+    ),
+    "emergency": Alarm(
+        "unclear", "what you describe sounds urgent", "the project's own set", "hunch"
+    ),
 }
 
 
@@ -174,8 +182,7 @@ class _Page:
 
 
 _NEUTRAL_WORDS = frozenset(
-    "site mouth face soft jaw tooth gum dental child medically medicine object thinner head throat "
-    "chest arm one_side itself gauze someone long hot heavy sudden spread too_many took now anaesthetised".split()
+    ["site", "mouth", "face", "soft", "jaw", "tooth", "gum", "dental", "child", "medically", "medicine", "object", "thinner", "head", "throat", "chest", "arm", "one_side", "itself", "gauze", "someone", "long", "hot", "heavy", "sudden", "spread", "too_many", "took", "now", "anaesthetised"]
 )
 
 

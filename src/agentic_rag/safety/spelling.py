@@ -21,7 +21,9 @@ _NOTHING = {
     **dict.fromkeys((0x00AD, 0x093C, 0x034F), None),  # soft hyphen, nukta, grapheme joiner
 }
 # What nobody sees (controls, joiners, selectors, tags), and what stands above or below a Latin letter.
-_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
+)
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
 _IN_PLACE_OF_LETTERS = str.maketrans("013457@$", "oieastas")
@@ -105,11 +107,7 @@ def english(word: str) -> str:
 
 _SHORT = dict(
     pair.split("=")
-    for pair in (
-        "gya=gaya gyi=gai gye=gaye rha=raha rhi=rahi rhe=rahe bnd=band khn=khun sns=sans nkl=nikal bht=bahut "
-        "dnt=dant dwai=davai dwa=dava kr=kar hua=hua mje=muje chkr=chakkar sjn=sujan bkhr=bukhar gle=gale "
-        "chng=change utr=utar nikl=nikal chla=chala gla=gala thuk=thook mrna=marna mrun=marun jkdan=jakdan nhii=nahi"
-    ).split()
+    for pair in ["gya=gaya", "gyi=gai", "gye=gaye", "rha=raha", "rhi=rahi", "rhe=rahe", "bnd=band", "khn=khun", "sns=sans", "nkl=nikal", "bht=bahut", "dnt=dant", "dwai=davai", "dwa=dava", "kr=kar", "hua=hua", "mje=muje", "chkr=chakkar", "sjn=sujan", "bkhr=bukhar", "gle=gale", "chng=change", "utr=utar", "nikl=nikal", "chla=chala", "gla=gala", "thuk=thook", "mrna=marna", "mrun=marun", "jkdan=jakdan", "nhii=nahi"]
 )
 
 
@@ -126,7 +124,9 @@ def indic(word: str) -> str:
     return word
 
 
-_ONE_LENGTH = str.maketrans("\u0940\u0942\u0937\u0908\u090a", "\u093f\u0941\u0936\u0907\u0909", "\u0901\u0902\u0903")
+_ONE_LENGTH = str.maketrans(
+    "\u0940\u0942\u0937\u0908\u090a", "\u093f\u0941\u0936\u0907\u0909", "\u0901\u0902\u0903"
+)
 
 
 def devanagari(word: str) -> str:
@@ -144,21 +144,21 @@ _CONSONANTS = dict(
         "\u0915\u0916\u0917\u0918\u0919\u091a\u091b\u091c\u091d\u091e\u091f\u0920\u0921\u0922\u0923"
         "\u0924\u0925\u0926\u0927\u0928\u092a\u092b\u092c\u092d\u092e\u092f\u0930\u0932\u0933\u0935"
         "\u0936\u0937\u0938\u0939",
-        "k kh g g n ch ch j j n t t d d n t t d d n p f b b m y r l l v s s s h".split(),
+        ["k", "kh", "g", "g", "n", "ch", "ch", "j", "j", "n", "t", "t", "d", "d", "n", "t", "t", "d", "d", "n", "p", "f", "b", "b", "m", "y", "r", "l", "l", "v", "s", "s", "s", "h"],
         strict=True,
     )
 )
 _VOWELS = dict(
     zip(
         "\u0905\u0906\u0907\u0908\u0909\u090a\u090b\u090f\u0910\u0913\u0914\u0911\u090d\u0972",
-        "a a i i u u ri e ai o o o e e".split(),
+        ["a", "a", "i", "i", "u", "u", "ri", "e", "ai", "o", "o", "o", "e", "e"],
         strict=True,
     )
 )
 _SIGNS = dict(
     zip(
         "\u093e\u093f\u0940\u0941\u0942\u0943\u0947\u0948\u094b\u094c\u0949\u0945\u094a\u0946",
-        "a i i u u ri e ai o o o e o e".split(),
+        ["a", "i", "i", "u", "u", "ri", "e", "ai", "o", "o", "o", "e", "o", "e"],
         strict=True,
     )
 )

@@ -178,8 +178,16 @@ def test_any_text_can_be_looked_at(text):
     FLAGS.find([text])
 
 
-NOISE = st.sampled_from(["", " ", "!!", " \U0001f62d", "\U0001f525", "\u200b", " \u2757\ufe0f", "...", "\ufeff"])
-FIRM = ("i cant breathe", "my face is swollen", "खून बंद नहीं हो रहा", "gaal sujla ahe", "mujhe saans nahi aa rahi")
+NOISE = st.sampled_from(
+    ["", " ", "!!", " \U0001f62d", "\U0001f525", "\u200b", " \u2757\ufe0f", "...", "\ufeff"]
+)
+FIRM = (
+    "i cant breathe",
+    "my face is swollen",
+    "खून बंद नहीं हो रहा",
+    "gaal sujla ahe",
+    "mujhe saans nahi aa rahi",
+)
 
 
 @given(st.sampled_from(FIRM), NOISE, NOISE, st.booleans())
@@ -192,13 +200,15 @@ def test_noise_around_an_alarm_changes_nothing(said, before, after, loud):
 @given(st.sampled_from(FIRM), st.data())
 def test_characters_that_nobody_sees_change_nothing(said, data):
     at = data.draw(st.integers(0, len(said)))
-    unseen = data.draw(st.sampled_from(["\u200b", "\u200d", "\u200c", "\u00ad", "\ufeff", "\ufe0f"]))
+    unseen = data.draw(
+        st.sampled_from(["\u200b", "\u200d", "\u200c", "\u00ad", "\ufeff", "\ufe0f"])
+    )
 
     assert FLAGS.find([said[:at] + unseen + said[at:]]) is not None
 
 
 SPELT = [
-    "ｍｙ ｆａｃｅ ｉｓ ｓｗｏｌｌｅｎ",
+    "".join(chr(ord(c) + 0xFEE0) if c != " " else c for c in "my face is swollen"),
     "my face is swoooollen",
     "b l e e d i n g  wont stop",
     "my gum is bleding and wont stop",
