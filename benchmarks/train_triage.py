@@ -2,7 +2,7 @@
 
     python benchmarks/train_triage.py path/to/triage.jsonl
 
-The threshold lies where, in messages that a fold was not trained on, hardly any false alarm is left.
+The threshold lies where messages that a fold was not trained on raise hardly a false alarm.
 """
 
 import argparse

@@ -18,7 +18,8 @@ from agentic_rag.safety.redflags import read_rules
 KEYWORDS = (
     "bleed", "swell", "swollen", "breath", "swallow", "fever", "pus", "knocked", "faint", "chest",
     "chok", "allerg", "overdose", "seizure", "suicide", "die", "kill myself", "unconscious",
-    "खून", "सूज", "सांस", "बुखार", "बेहोश", "रक्त", "श्वास", "ताप", "khoon", "sooj", "suj", "saans", "bukhar",
+    "खून", "सूज", "सांस", "बुखार", "बेहोश", "रक्त", "श्वास", "ताप", "khoon",
+    "sooj", "suj", "saans", "bukhar",
 )  # fmt: skip
 Find = Callable[[Sequence[str]], str | None]
 

@@ -1,4 +1,4 @@
-"""Framing: tells which signs are there now, and which are denied, past, supposed or only asked about. Pure."""
+"""Framing: tells signs that are there now from denied, past, supposed and asked-about ones. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,59 @@ from agentic_rag.safety.lexicon import Lexicon
 from agentic_rag.safety.spelling import COMMA, STOP, TURN, read_words
 
 THERE, ABSENT, CANNOT = 0, 1, 2
-"""A sign is there; is denied as one of several; or has the "not" of its own that may be the alarm."""
+"""A sign is there; is denied as one of several; or has a "not" of its own, maybe the alarm."""
 
 _REACH = 8  # words that a "not" looks over
-_NEUTRAL = ["site", "mouth", "face", "soft", "jaw", "tooth", "gum", "dental", "child", "medically", "medicine", "object", "thinner", "head", "throat", "chest", "arm", "one_side", "itself", "gauze", "phone", "thing", "mishap", "long", "hot", "mild", "heavy", "sudden", "spread", "too_many", "took"]
+_NEUTRAL = [
+    "site",
+    "mouth",
+    "face",
+    "soft",
+    "jaw",
+    "tooth",
+    "gum",
+    "dental",
+    "child",
+    "medically",
+    "medicine",
+    "object",
+    "thinner",
+    "head",
+    "throat",
+    "chest",
+    "arm",
+    "one_side",
+    "itself",
+    "gauze",
+    "phone",
+    "thing",
+    "mishap",
+    "long",
+    "hot",
+    "mild",
+    "heavy",
+    "sudden",
+    "spread",
+    "too_many",
+    "took",
+]
 _ABLE = ["stop", "swallow", "open_", "respond", "breath", "speech", "weak", "live"]
-_EVENTS = (
-    ["knocked", "faint", "seizure", "gulped", "overdose", "drank", "suicide", "tooth_fell", "blow", "head", "heart_attack"]
+_EVENTS = [
+    "knocked",
+    "faint",
+    "seizure",
+    "gulped",
+    "overdose",
+    "drank",
+    "suicide",
+    "tooth_fell",
+    "blow",
+    "head",
+    "heart_attack",
+]
+_BEGINS_A_TOPIC = frozenset(
+    ["for", "in", "about", "after", "regarding", "during", "with", "when", "re"]
 )
-_BEGINS_A_TOPIC = frozenset(["for", "in", "about", "after", "regarding", "during", "with", "when", "re"])
 
 
 @dataclass(slots=True)
@@ -57,7 +101,7 @@ class Framing:
         self._resolve(reading)
         return reading
 
-    # --- concepts -----------------------------------------------------------------------------------
+    # --- concepts --------------------
 
     def _concepts(self, turns: Sequence[str]) -> Reading:
         words: list[str] = []
@@ -91,7 +135,7 @@ class Framing:
                 taken = at + longest
             concepts[at] |= frames
 
-    # --- not ----------------------------------------------------------------------------------------
+    # --- not --------------------
 
     def _negate(self, reading: Reading, at: int) -> None:
         here = reading.concepts[at]
@@ -104,12 +148,16 @@ class Framing:
         if here & self._is["not"]:
             self._mark(reading, self._after(reading, at, only_or=True))
         elif here & self._is["nahi"]:
-            ahead = at + 1
-            if ahead < len(reading.texts) and not reading.gaps[ahead]:
-                if reading.concepts[ahead] & self._able:
-                    reading.meant[ahead] = CANNOT
-                    return
-            self._mark(reading, self._before(reading, at))
+            if self._comes_first(reading, at):
+                reading.meant[at + 1] = CANNOT
+            else:
+                self._mark(reading, self._before(reading, at))
+
+    def _comes_first(self, reading: Reading, at: int) -> bool:
+        """Tell whether the verb follows: "nahi ruk raha"."""
+        ahead = at + 1
+        follows = ahead < len(reading.texts) and not reading.gaps[ahead]
+        return follows and bool(reading.concepts[ahead] & self._able)
 
     def _ends(self, reading: Reading, at: int) -> bool:
         return at + 1 >= len(reading.texts) or reading.gaps[at + 1] >= COMMA
@@ -189,7 +237,7 @@ class Framing:
                 break
         return found
 
-    # --- when, whether, who ---------------------------------------------------------------------------
+    # --- when, whether, who --------------------
 
     def _frame_turn(self, reading: Reading, start: int, end: int) -> None:
         sentences = list(_cut(reading, start, end, STOP))
@@ -221,6 +269,11 @@ class Framing:
             self._past(reading, segments)
         if goes_on or (said & self._is["now"] and not said & self._is["maybe"]):
             return
+        self._suppose(reading, segments, said)
+        self._ask(reading, segments, said)
+
+    def _suppose(self, reading: Reading, segments: list[tuple[int, int]], said: int) -> None:
+        low, high = segments[0][0], segments[-1][1]
         if said & self._is["if_so"]:
             at = self._where(reading, low, high, "if_so")
             self._mute(reading, next(s for s, e in segments if s <= at < e), at + 2)
@@ -229,6 +282,9 @@ class Framing:
         if said & self._is["scared"]:
             at = self._where(reading, low, high, "scared")
             self._mute(reading, at, next(e for s, e in segments if s <= at < e))
+
+    def _ask(self, reading: Reading, segments: list[tuple[int, int]], said: int) -> None:
+        low, high = segments[0][0], segments[-1][1]
         if said & self._is["never_person"]:
             self._mute_question(reading, self._where(reading, low, high, "never_person"), high)
         if said & self._is["maybe"] and not said & self._is["now"]:
@@ -302,7 +358,7 @@ class Framing:
                 return True
         return False
 
-    # --- over -----------------------------------------------------------------------------------------
+    # --- over --------------------
 
     def _resolve(self, reading: Reading) -> None:
         for start, end in reading.spans(TURN):
@@ -342,7 +398,7 @@ class Framing:
             if reading.concepts[at] & denied:
                 reading.muted[at] = True
 
-    # --- small things ---------------------------------------------------------------------------------
+    # --- small things --------------------
 
     def _segments(self, reading: Reading, low: int, high: int) -> Iterator[tuple[int, int]]:
         cuts = self._is["and"] | self._is["but"] | self._is["soon"]
@@ -374,7 +430,48 @@ class Framing:
 
 
 _COULD_BE_A_PET = frozenset(
-    ["he", "she", "it", "him", "his", "her", "hers", "hes", "shes", "us", "we", "they", "them", "our", "usko", "uska", "uski", "uske", "use", "tyala", "tila", "tyacha", "उसको", "उसका", "उसकी", "उसके", "उसे", "त्याला", "तिला", "त्याचा", "त्याची", "तिचा", "तिची", "तिचे", "hamare", "hamara", "हमारे", "हमारा", "amchya", "आमच्या"]
+    [
+        "he",
+        "she",
+        "it",
+        "him",
+        "his",
+        "her",
+        "hers",
+        "hes",
+        "shes",
+        "us",
+        "we",
+        "they",
+        "them",
+        "our",
+        "usko",
+        "uska",
+        "uski",
+        "uske",
+        "use",
+        "tyala",
+        "tila",
+        "tyacha",
+        "उसको",
+        "उसका",
+        "उसकी",
+        "उसके",
+        "उसे",
+        "त्याला",
+        "तिला",
+        "त्याचा",
+        "त्याची",
+        "तिचा",
+        "तिची",
+        "तिचे",
+        "hamare",
+        "hamara",
+        "हमारे",
+        "हमारा",
+        "amchya",
+        "आमच्या",
+    ]
 )
 
 

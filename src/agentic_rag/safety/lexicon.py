@@ -17,7 +17,39 @@ LEXICON = Path(__file__).with_name("lexicon.yaml")
 ORDINARY = Path(__file__).with_name("ordinary.txt")
 
 FRAMES = frozenset(
-    ["no", "not", "nahi", "filler", "or", "and", "but", "now", "soon", "present", "past", "recently", "was", "resolved", "again", "if", "if_so", "whether", "ask", "asks", "never_person", "maybe", "someone", "admin", "pet", "fiction", "money", "scared", "habit", "phone", "thing"]
+    [
+        "no",
+        "not",
+        "nahi",
+        "filler",
+        "or",
+        "and",
+        "but",
+        "now",
+        "soon",
+        "present",
+        "past",
+        "recently",
+        "was",
+        "resolved",
+        "again",
+        "if",
+        "if_so",
+        "whether",
+        "ask",
+        "asks",
+        "never_person",
+        "maybe",
+        "someone",
+        "admin",
+        "pet",
+        "fiction",
+        "money",
+        "scared",
+        "habit",
+        "phone",
+        "thing",
+    ]
 )
 """Concepts that say how the others are meant; a phrase of theirs leaves its words their own."""
 

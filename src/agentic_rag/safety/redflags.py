@@ -182,7 +182,38 @@ class _Page:
 
 
 _NEUTRAL_WORDS = frozenset(
-    ["site", "mouth", "face", "soft", "jaw", "tooth", "gum", "dental", "child", "medically", "medicine", "object", "thinner", "head", "throat", "chest", "arm", "one_side", "itself", "gauze", "someone", "long", "hot", "heavy", "sudden", "spread", "too_many", "took", "now", "anaesthetised"]
+    [
+        "site",
+        "mouth",
+        "face",
+        "soft",
+        "jaw",
+        "tooth",
+        "gum",
+        "dental",
+        "child",
+        "medically",
+        "medicine",
+        "object",
+        "thinner",
+        "head",
+        "throat",
+        "chest",
+        "arm",
+        "one_side",
+        "itself",
+        "gauze",
+        "someone",
+        "long",
+        "hot",
+        "heavy",
+        "sudden",
+        "spread",
+        "too_many",
+        "took",
+        "now",
+        "anaesthetised",
+    ]
 )
 
 

@@ -20,7 +20,7 @@ _NOTHING = {
     **dict.fromkeys((0x2019, 0x2018, 0x02BC, 0x0060, 0x00B4, 0xFF07), "'"),
     **dict.fromkeys((0x00AD, 0x093C, 0x034F), None),  # soft hyphen, nukta, grapheme joiner
 }
-# What nobody sees (controls, joiners, selectors, tags), and what stands above or below a Latin letter.
+# What nobody sees (controls, joiners, selectors, tags), and the accents of Latin letters.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
 )
@@ -107,7 +107,39 @@ def english(word: str) -> str:
 
 _SHORT = dict(
     pair.split("=")
-    for pair in ["gya=gaya", "gyi=gai", "gye=gaye", "rha=raha", "rhi=rahi", "rhe=rahe", "bnd=band", "khn=khun", "sns=sans", "nkl=nikal", "bht=bahut", "dnt=dant", "dwai=davai", "dwa=dava", "kr=kar", "hua=hua", "mje=muje", "chkr=chakkar", "sjn=sujan", "bkhr=bukhar", "gle=gale", "chng=change", "utr=utar", "nikl=nikal", "chla=chala", "gla=gala", "thuk=thook", "mrna=marna", "mrun=marun", "jkdan=jakdan", "nhii=nahi"]
+    for pair in [
+        "gya=gaya",
+        "gyi=gai",
+        "gye=gaye",
+        "rha=raha",
+        "rhi=rahi",
+        "rhe=rahe",
+        "bnd=band",
+        "khn=khun",
+        "sns=sans",
+        "nkl=nikal",
+        "bht=bahut",
+        "dnt=dant",
+        "dwai=davai",
+        "dwa=dava",
+        "kr=kar",
+        "hua=hua",
+        "mje=muje",
+        "chkr=chakkar",
+        "sjn=sujan",
+        "bkhr=bukhar",
+        "gle=gale",
+        "chng=change",
+        "utr=utar",
+        "nikl=nikal",
+        "chla=chala",
+        "gla=gala",
+        "thuk=thook",
+        "mrna=marna",
+        "mrun=marun",
+        "jkdan=jakdan",
+        "nhii=nahi",
+    ]
 )
 
 
@@ -144,7 +176,42 @@ _CONSONANTS = dict(
         "\u0915\u0916\u0917\u0918\u0919\u091a\u091b\u091c\u091d\u091e\u091f\u0920\u0921\u0922\u0923"
         "\u0924\u0925\u0926\u0927\u0928\u092a\u092b\u092c\u092d\u092e\u092f\u0930\u0932\u0933\u0935"
         "\u0936\u0937\u0938\u0939",
-        ["k", "kh", "g", "g", "n", "ch", "ch", "j", "j", "n", "t", "t", "d", "d", "n", "t", "t", "d", "d", "n", "p", "f", "b", "b", "m", "y", "r", "l", "l", "v", "s", "s", "s", "h"],
+        [
+            "k",
+            "kh",
+            "g",
+            "g",
+            "n",
+            "ch",
+            "ch",
+            "j",
+            "j",
+            "n",
+            "t",
+            "t",
+            "d",
+            "d",
+            "n",
+            "t",
+            "t",
+            "d",
+            "d",
+            "n",
+            "p",
+            "f",
+            "b",
+            "b",
+            "m",
+            "y",
+            "r",
+            "l",
+            "l",
+            "v",
+            "s",
+            "s",
+            "s",
+            "h",
+        ],
         strict=True,
     )
 )

@@ -86,7 +86,8 @@ def _comfort(profile: Profile, tongue: Tongue) -> Answer:
 
 
 _KIND = (
-    "I am glad that you told me, and I am sorry that it hurts so much. You do not have to carry this "
+    "I am glad that you told me, and I am sorry that it hurts so much. You do not have to carry "
+    "this "
     "alone: please talk to somebody now, and stay near a person you trust. If you are in danger at "
     "this moment, call for help at once."
 )
