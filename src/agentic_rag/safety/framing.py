@@ -1,4 +1,4 @@
-"""Framing: tells signs that are there now from denied, past, supposed and asked-about ones. Pure."""
+"""Framing: tells signs that are there now from denied, past, supposed or asked ones. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -94,8 +94,10 @@ class Framing:
     def read(self, turns: Sequence[str]) -> Reading:
         """Read what one person said, oldest turn first."""
         reading = self._concepts(turns)
-        for at in range(len(reading.texts)):
-            self._negate(reading, at)
+        nots = self._is["no"] | self._is["not"] | self._is["nahi"]
+        for at, concepts in enumerate(reading.concepts):
+            if concepts & nots:
+                self._negate(reading, at)
         for start, end in reading.spans(TURN):
             self._frame_turn(reading, start, end)
         self._resolve(reading)

@@ -133,11 +133,12 @@ class Lexicon:
 
     def phrases_at(self, words: Sequence[str], at: int) -> list[tuple[int, int]]:
         """Return (words, concepts) of each phrase that starts here."""
-        if at + 1 >= len(words):
+        found = self.pairs(words[at], words[at + 1]) if at + 1 < len(words) else None
+        if not found:
             return []
         return [
             (len(pieces), bits)
-            for pieces, bits in self.pairs(words[at], words[at + 1])
+            for pieces, bits in found
             if len(pieces) == 2 or _fit(pieces, words[at : at + len(pieces)])  # noqa: PLR2004
         ]
 
