@@ -43,7 +43,7 @@ from agentic_rag.retrieval.passages.documents import Document, label_of
 from agentic_rag.retrieval.passages.loaders import load
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.spelling import load_english
-from agentic_rag.safety.redflags import read_rules
+from agentic_rag.safety.redflags import pack_rule, read_rules
 from agentic_rag.settings import EngineName, Settings
 
 logger = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def build_house(settings: Settings) -> House:
     quoter = ExtractiveWriter(shop.embedder.embed)
     models = tuple(_model_rung(settings, rung, told.phones.front_desk) for rung in rungs(settings))
     ladder = Ladder(models, floor=quoter)
-    extra = [(flag.category, flag.reason, flag.patterns) for flag in clinic.profile.triage]
+    extra = [pack_rule(flag.model_dump()) for flag in clinic.profile.triage]
     deps = Deps(
         profile=clinic.profile,
         red_flags=read_rules(extra),

@@ -11,5 +11,5 @@ async def triage(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write `alarm` and `pries`; needs no model, no index and no network."""
     question = state["question"]
     said = [turn.text for turn in question.history if turn.role == "user"]
-    alarm = runtime.context.red_flags.find([question.text, *reversed(said)])
+    alarm = runtime.context.red_flags.find([*said, question.text])
     return {"alarm": alarm, "pries": pries(question.text)}
