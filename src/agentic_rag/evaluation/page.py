@@ -59,14 +59,14 @@ def _plots(findings: Findings, verdicts: Sequence[Verdict]) -> list[Plot]:
     split: dict[tuple[str, str], list[Measure]] = {}
     for each in findings.measures:
         if each.of or each.unit == "ms":
-            split.setdefault((each.metric, each.of.partition(":")[0]), []).append(each)
-    for (metric, by), measures in split.items():
-        name = metric.partition(".")[2]
+            stem = each.metric.partition(".")[2].partition("_ms_")[0]
+            split.setdefault((stem, each.of.partition(":")[0]), []).append(each)
+    for (name, by), measures in split.items():
         widest = max(m.value for m in measures) if measures[0].unit == "ms" else 1.0
         plots.append(
             Plot(
                 title=f"{name} by {by}" if by else name,
-                says=says.get(name, ""),
+                says=says.get(name) or says.get(f"{name}_ms", ""),
                 bars=tuple(_bar(measure, verdicts, widest or 1.0) for measure in measures),
             )
         )
@@ -78,7 +78,7 @@ def _bar(measure: Measure, verdicts: Sequence[Verdict], widest: float) -> Bar:
     limits = (each.threshold.at_least or each.threshold.at_most or 0.0 for each in mine)
     verdict = "missed" if any(each.is_missed for each in mine) else "met" if mine else ""
     return Bar(
-        name=measure.of.partition(": ")[2] or measure.metric.partition(".")[2],
+        name=_name(measure),
         told=figure(measure),
         interval=interval(measure),
         count=measure.count,
@@ -88,3 +88,9 @@ def _bar(measure: Measure, verdicts: Sequence[Verdict], widest: float) -> Bar:
         limits=tuple(100 * limit / widest for limit in limits if limit <= widest),
         verdict=verdict,
     )
+
+
+def _name(measure: Measure) -> str:
+    name = measure.of.partition(": ")[2] or measure.metric.partition(".")[2]
+    _, _, hundredth = measure.metric.partition("_ms_")
+    return f"{name} {hundredth}" if measure.of and hundredth else name

@@ -18,7 +18,7 @@ def as_json(report: Report) -> dict[str, object]:
     return {
         "passed": report.passed,
         "missed": [each.threshold.metric for each in report.missed],
-        "suites": {each.suite: _suite_as_json(each) for each in report.findings},
+        "suites": {str(each.suite): _suite_as_json(each) for each in report.findings},
         "thresholds": [_verdict_as_json(each) for each in report.verdicts],
     }
 

@@ -100,7 +100,7 @@ def statements(text: str) -> list[tuple[str, list[int]]]:
     """
     found = []
     for each in _CITED.finditer(_SOURCE_LINE.sub("", text)):
-        said = (each["said"] or each["bare"]).strip()
+        said = _MARKER.sub("", each["said"] or each["bare"]).strip()
         if any(letter.isalnum() for letter in said):
             found.append((said, [int(n) for n in _MARKER.findall(each["markers"] or "")]))
     return found
