@@ -57,6 +57,18 @@ async def test_the_tour_answers_with_proof_declines_and_sees_an_emergency(run):
     assert "degraded: retrieval_unavailable" in said
 
 
+async def test_trust_is_measured_and_broken_agents_are_caught(run):
+    said = await run(FOLDER / "03-trust.ipynb")
+
+    assert "triage.emergency_recall" in said
+    assert "language: mr-latn" in said
+    everything, _, never = said.partition("answers everything: ")[2].partition("never answers: ")
+    assert everything.startswith("fails the gate")
+    assert "golden.abstention_recall: 0.000" in everything
+    assert never.startswith("fails the gate")
+    assert "golden.answered_right: 0.000" in never
+
+
 @each_notebook
 def test_a_notebook_only_uses_what_the_package_defines(path):
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST
