@@ -25,10 +25,10 @@ from rich.console import Console
 from rich.table import Table
 
 from agentic_rag.clinic.profile import SHIPPED_PACK
-from agentic_rag.retrieval.backends import Recipe, pick_backend
-from agentic_rag.retrieval.embedder import Vectors
-from agentic_rag.retrieval.exporting import export_embedder
-from agentic_rag.retrieval.weights import find_weights
+from agentic_rag.retrieval.embedding.backends import Recipe, pick_backend
+from agentic_rag.retrieval.embedding.embedder import Vectors
+from agentic_rag.retrieval.embedding.exporting import export_embedder
+from agentic_rag.retrieval.embedding.weights import find_weights
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 MEDQUAD = Path(__file__).parents[2] / "shared/data/medquad_oral/beir"

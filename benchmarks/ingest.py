@@ -28,12 +28,12 @@ from rich.table import Table
 
 from agentic_rag.bootstrap import build_embedder
 from agentic_rag.language import terms
-from agentic_rag.retrieval.chunking import chunk, embedding_texts, section_texts
-from agentic_rag.retrieval.documents import Document
-from agentic_rag.retrieval.embedder import Embedder
-from agentic_rag.retrieval.engine import Silent
-from agentic_rag.retrieval.loaders import load
-from agentic_rag.retrieval.survey import survey
+from agentic_rag.retrieval.embedding.embedder import Embedder
+from agentic_rag.retrieval.ingesting.engine import Silent
+from agentic_rag.retrieval.ingesting.survey import survey
+from agentic_rag.retrieval.passages.chunking import chunk, embedding_texts, section_texts
+from agentic_rag.retrieval.passages.documents import Document
+from agentic_rag.retrieval.passages.loaders import load
 from agentic_rag.settings import child_environment, read_settings
 
 CORPUS = Path(__file__).parents[2] / "shared/data/medquad_oral/beir_fullcorpus/corpus.jsonl.gz"

@@ -5,7 +5,6 @@ and asked over HTTP, as an outside script would do it. The halves and the altern
 out from the same passages and vectors, in the same run.
 """
 
-import gzip
 import json
 import os
 import subprocess
@@ -25,9 +24,17 @@ from rich.console import Console
 from rich.table import Table
 
 from agentic_rag.bootstrap import build_workshop
+from agentic_rag.evaluation.ranking import (
+    CORPUS,
+    JudgedSet,
+    Ranking,
+    in_order,
+    read_beir,
+    read_rows,
+)
 from agentic_rag.language import terms
-from agentic_rag.retrieval.chunking import section_texts
 from agentic_rag.retrieval.lexical import LexicalIndex
+from agentic_rag.retrieval.passages.chunking import section_texts
 from agentic_rag.settings import child_environment, read_settings
 from servers import AGENT, Server, running
 
@@ -44,16 +51,13 @@ _DEEP = 100  # what rank fusion fuses
 _RRF = 60
 _WARM = 200  # searches before the clock starts
 
-Ranking = dict[str, dict[str, float]]  # document -> score, by query
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A set to search: the questions by id, and for each the documents that answer it."""
+    """A set to search: the folder of its documents, and its questions."""
 
     folder: Path
-    queries: Mapping[str, str]
-    relevant: Mapping[str, Mapping[str, int]]
+    judged: JudgedSet
 
 
 def main(
@@ -80,11 +84,11 @@ def measure(name: str, home: Path, load: int) -> dict[str, Any]:
     task = read_task(source, home / "documents" / name, with_title=with_title)
     ingested = json.loads(_command("ingest", home, str(task.folder), "--json"))
     with running(AGENT, **_environment(home)) as server:
-        found = _ask(server, list(dict.fromkeys(task.queries.values())), callers=2)
+        found = _ask(server, list(dict.fromkeys(task.judged.questions.values())), callers=2)
         timed = _timed(server, task, load)
         memory = server.rss_mb()
-    hits = {query: found["hits"][text] for query, text in task.queries.items()}
-    served = {query: _as_scores(labels) for query, labels in hits.items()}
+    questions = task.judged.questions
+    served = {query: in_order(found["hits"][text]) for query, text in questions.items()}
     rankings = {**_alternatives(task, home), "POST /search": served}
     return {
         "passages": ingested["passages"],
@@ -114,28 +118,18 @@ def read_task(source: Path, folder: Path, *, with_title: bool) -> Task:
     """Write a set's corpus.jsonl as outside scripts do; return its questions."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
-    for row in _rows(next(source.glob("corpus.jsonl*"))):
+    for row in read_rows(source / CORPUS):
         title = {"title": row["title"]} if with_title and row.get("title") else {}
         lines.append(json.dumps({"id": row["_id"], **title, "text": row["text"]}))
-    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    relevant: dict[str, dict[str, int]] = {}
-    for line in (source / "qrels/test.tsv").read_text().splitlines()[1:]:
-        query, document, grade = line.split("\t")
-        relevant.setdefault(query, {})[document] = int(grade)
-    asked = {row["_id"]: row["text"] for row in _rows(next(source.glob("queries.jsonl*")))}
-    return Task(folder, {each: asked[each] for each in relevant}, relevant)
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+    (folder / CORPUS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return Task(folder, read_beir(source))
 
 
 def quality(task: Task, ranking: Ranking) -> dict[str, float]:
     """Return the mean nDCG@10 and Recall@10."""
     qrels = [
         ir_measures.Qrel(query, document, grade)
-        for query, grades in task.relevant.items()
+        for query, grades in task.judged.relevant.items()
         for document, grade in grades.items()
     ]
     run = [
@@ -155,7 +149,7 @@ def _alternatives(task: Task, home: Path) -> dict[str, Ranking]:
         raise RuntimeError(f"no index below {home}")
     passages, vectors = version.passages(), np.asarray(version.vectors())
     firsts = np.flatnonzero([passage.part == 0 for passage in passages])
-    names = [passages[row].section for row in firsts]
+    names = [passages[row].label for row in firsts]
     lexical = LexicalIndex.load(version.lexical)
     library = bm25s.BM25()
     library.index(
@@ -169,14 +163,14 @@ def _alternatives(task: Task, home: Path) -> dict[str, Ranking]:
         ),
     }
     rankings: dict[str, Ranking] = {how: {} for how in halves}
-    for query, text in task.queries.items():
+    for query, text in task.judged.questions.items():
         for how, score in halves.items():
             scores = score(text)
             best = np.argsort(-scores, kind="stable")[:_DEEP]
             rankings[how][query] = {names[at]: float(scores[at]) for at in best}
     fused = {
         query: _fused([rankings["bm25s library"][query], rankings["dense, exact"][query]])
-        for query in task.queries
+        for query in task.judged.questions
     }
     return {**rankings, "equal-weight RRF": fused}
 
@@ -189,13 +183,9 @@ def _fused(halves: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return fused
 
 
-def _as_scores(labels: Sequence[str]) -> dict[str, float]:
-    return {label: 1.0 / rank for rank, label in enumerate(dict.fromkeys(labels), start=1)}
-
-
 def _timed(server: Server, task: Task, load: int) -> dict[str, float]:
     """Time searches that are all different: beginnings of the documents themselves."""
-    rows = _rows(task.folder / "corpus.jsonl")
+    rows = read_rows(task.folder / CORPUS)
     queries = [
         " ".join(rows[at % len(rows)]["text"].split()[at // len(rows) : 12 + at // len(rows)])
         or f"empty {at}"

@@ -36,7 +36,7 @@ async def _ask_all(
         if "hits" not in body:
             outcome["errors"] += 1
             continue
-        outcome["hits"][query] = [hit["meta"]["section"] for hit in body["hits"]]
+        outcome["hits"][query] = [hit["meta"]["label"] for hit in body["hits"]]
 
 
 if __name__ == "__main__":

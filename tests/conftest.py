@@ -13,7 +13,7 @@ import yaml
 from pytest_socket import socket_allow_hosts
 
 from agentic_rag.bootstrap import House, build_house, ingest_folder
-from agentic_rag.retrieval import export, exporting, onnx_backend, torch_backend
+from agentic_rag.retrieval.embedding import export, exporting, onnx_backend, torch_backend
 from agentic_rag.settings import Settings, read_settings
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]

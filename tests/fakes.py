@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agentic_rag.retrieval.embedder import Vectors
+from agentic_rag.retrieval.embedding.embedder import Vectors
 
 Body = dict[str, Any]
 Reply = str | Callable[[Body], str]

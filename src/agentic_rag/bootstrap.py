@@ -18,24 +18,24 @@ from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder, ModelRung
 from agentic_rag.language import statement_spans
-from agentic_rag.retrieval.backends import Recipe, pick_backend
-from agentic_rag.retrieval.building import Order, Prove
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
-from agentic_rag.retrieval.documents import Document, label_of
-from agentic_rag.retrieval.embedder import Embedder
-from agentic_rag.retrieval.engine import Progress
-from agentic_rag.retrieval.exporting import ExportReport, Say
-from agentic_rag.retrieval.exporting import export_embedder as export_model
-from agentic_rag.retrieval.freshness import Drift, drift
+from agentic_rag.retrieval.embedding.backends import Recipe, pick_backend
+from agentic_rag.retrieval.embedding.embedder import Embedder
+from agentic_rag.retrieval.embedding.exporting import ExportReport, Say
+from agentic_rag.retrieval.embedding.exporting import export_embedder as export_model
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import IngestReport, ingest
+from agentic_rag.retrieval.ingesting.building import Order, Prove
+from agentic_rag.retrieval.ingesting.engine import Progress
+from agentic_rag.retrieval.ingesting.freshness import Drift, drift
+from agentic_rag.retrieval.ingesting.ingest import IngestReport, ingest
+from agentic_rag.retrieval.ingesting.proof import Known, ask_known
+from agentic_rag.retrieval.ingesting.ray_engine import RayEngine
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
-from agentic_rag.retrieval.loaders import load
-from agentic_rag.retrieval.proof import Known, ask_known
-from agentic_rag.retrieval.ray_engine import RayEngine
+from agentic_rag.retrieval.passages.documents import Document, label_of
+from agentic_rag.retrieval.passages.loaders import load
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
-from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.safety.redflags import read_rules
 from agentic_rag.settings import EngineName, Settings
 

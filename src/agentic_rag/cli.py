@@ -200,7 +200,7 @@ def use(
 ) -> None:
     """Make a version the live one; running servers move over to it."""
     from agentic_rag.bootstrap import build_workshop
-    from agentic_rag.retrieval.rollback import use as use_version
+    from agentic_rag.retrieval.ingesting.rollback import use as use_version
 
     name = _or_exit(lambda: use_version(version, build_workshop(_settings())))
     if as_json:
@@ -218,7 +218,7 @@ def prune(
 ) -> None:
     """Remove old versions, but none that is live or open."""
     from agentic_rag.bootstrap import build_workshop
-    from agentic_rag.retrieval.ingest import prune as prune_shelf
+    from agentic_rag.retrieval.ingesting.ingest import prune as prune_shelf
 
     shop = build_workshop(_settings())
     removed = _or_exit(lambda: prune_shelf(shop, shop.keep if keep is None else keep))
@@ -444,10 +444,10 @@ class _Bars:
         self._progress.stop()
 
     def start(self, stage: str, total: int) -> Callable[[int], None]:
-        """See `agentic_rag.retrieval.engine.Progress`."""
+        """See `agentic_rag.retrieval.ingesting.engine.Progress`."""
         task = self._progress.add_task(stage, total=total)
         return lambda advance: self._progress.advance(task, advance)
 
     def note(self, text: str) -> None:
-        """See `agentic_rag.retrieval.engine.Progress`."""
+        """See `agentic_rag.retrieval.ingesting.engine.Progress`."""
         self._progress.console.print(escape(text), highlight=False)

@@ -40,25 +40,28 @@ LIGHT_WORDS = frozenset(
     """
     able actual actually add affect allow almost alone already alright always anyone
     anything anyway apart around arrange ask available away back bad badly become begin
-    behalf behind best better big bit both bother bring broad call careful carry case
-    certain certainly change check choose clear close common complete consider correct
-    couple current currently day deal decide differ different difficult doc doctor done due
-    early easily easy either else end enough entire especially even ever every everybody
-    everyone everything exact exactly expect explain extra fast feel felt final finally find
-    fine first fix follow forget forgot forgotten front full general generally give given
-    good got gotten great guess half hand happy hard hear heard hold hope hour idea
-    immediate immediately important include inform instead issue just kind kindly know last
-    late lately later least leave left less let little look lots low maam madam main mainly
-    major make manner matter maybe mention method might mind minor minute mode moment month
-    mr mrs must near nearly never new next nice nobody normal normally nothing notice now
-    number often old one open opt option order ordinary others overall part particular
-    people perhaps person pick place plan please plenty pls plz possible possibly prefer
-    present previous proper properly provide put quick quickly quite rather reach ready real
-    reason recommend regard regular require rest same second see seem send serious set
-    several short simple simply single sir situation slight slightly small somebody someone
-    soon speak special staff start stay step still stop straight strong sudden suddenly
-    suggest suitable suppose sure talk team temp temporary think three tmrw today together
-    tomorrow tonight total totally tried true try turn two type understand usual usually
+    behalf behind best better big bit both bother bring broad call cannot careful carry
+    case certain certainly change check choose clear close common complete consider
+    correct couple current currently day deal decide differ different difficult doc
+    doctor done due early easily easy eight eighteen eighty either eleven else end
+    enough entire especially even ever every everybody everyone everything exact exactly
+    expect explain extra fast feel felt fifteen fifty final finally find fine first five
+    fix follow forget forgot forgotten forty four fourteen front full general generally
+    give given good got gotten great guess half hand happy hard hear heard hold hope
+    hour hundred idea immediate immediately important include inform instead issue just
+    kind kindly know last late lately later least leave left less let little look lots
+    low maam madam main mainly major make manner matter maybe mention method might mind
+    minor minute mode moment month mr mrs must near nearly never new next nice nine
+    nineteen ninety nobody normal normally nothing notice now number often old one open
+    opt option order ordinary others overall part particular people perhaps person pick
+    place plan please plenty pls plz possible possibly prefer present previous proper
+    properly provide put quick quickly quite rather reach ready real reason recommend
+    regard regular require rest same second see seem send serious set seven seventeen
+    seventy several short simple simply single sir situation six sixteen sixty slight
+    slightly small somebody someone soon speak special staff start stay step still stop
+    straight strong sudden suddenly suggest suitable suppose sure talk team temp
+    temporary ten think third thirteen thirty three tmrw today together tomorrow tonight
+    total totally tried true try turn twelve twenty two type understand usual usually
     various wait weak week well went whole wish without wonder work worry wrong year yes
     yesterday yet young
     """.split()  # noqa: SIM905

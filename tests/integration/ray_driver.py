@@ -18,11 +18,11 @@ from typing import Any
 from tests.fakes import WordEmbedder
 
 from agentic_rag.errors import AgenticRagError, RetrievalUnavailable
-from agentic_rag.retrieval.embedder import Vectors
+from agentic_rag.retrieval.embedding.embedder import Vectors
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import ingest
-from agentic_rag.retrieval.ray_engine import RayEngine
-from agentic_rag.retrieval.workshop import Workshop
+from agentic_rag.retrieval.ingesting.ingest import ingest
+from agentic_rag.retrieval.ingesting.ray_engine import RayEngine
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 
 DOCUMENT_OF_THE_HOUR = "# Hours\n\nWe open at ten now.\n"
 

@@ -15,7 +15,7 @@ import httpx
 from tests.integration.servers import Agent
 
 from agentic_rag.bootstrap import build_workshop, ingest_folder
-from agentic_rag.retrieval.rollback import use
+from agentic_rag.retrieval.ingesting.rollback import use
 from agentic_rag.settings import Settings
 
 THINGS = ("scaling", "whitening", "a crown", "a filling", "a bridge", "an implant")

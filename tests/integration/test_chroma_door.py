@@ -20,10 +20,10 @@ from agentic_rag.bootstrap import build_house, build_workshop
 from agentic_rag.domain import Outcome, Question
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.hybrid import Taste
-from agentic_rag.retrieval.ingest import ingest, prune
+from agentic_rag.retrieval.ingesting.ingest import ingest, prune
+from agentic_rag.retrieval.ingesting.rollback import use
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
-from agentic_rag.retrieval.rollback import use
-from agentic_rag.retrieval.workshop import Workshop
 from agentic_rag.settings import Settings, read_settings
 
 WATCH_S = 0.05

@@ -8,7 +8,7 @@ import pytest
 
 from agentic_rag.errors import BadSuite
 from agentic_rag.evaluation.examine import examine, prepare
-from agentic_rag.retrieval.engine import Silent
+from agentic_rag.retrieval.ingesting.engine import Silent
 
 GOLDEN = [
     {

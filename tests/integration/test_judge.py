@@ -13,7 +13,7 @@ from agentic_rag.evaluation.examine import Plan, Report, Tried, prepare, try_cas
 from agentic_rag.evaluation.proof import Shelf
 from agentic_rag.evaluation.subject import Subject
 from agentic_rag.evaluation.suite import Room
-from agentic_rag.retrieval.engine import Silent
+from agentic_rag.retrieval.ingesting.engine import Silent
 
 SUITES = Path(__file__).with_name("judged")
 

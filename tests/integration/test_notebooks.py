@@ -1,7 +1,8 @@
 """The notebooks run from top to bottom, define nothing and are kept without outputs."""
 
 import ast
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import nbformat
@@ -18,7 +19,9 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], object]:
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path], Awaitable[NotebookNode]]:
     """Execute a notebook with this interpreter, far from the developer's own Jupyter and `.env`."""
     for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
         monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name.lower()))
@@ -28,12 +31,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], obj
     empty = tmp_path / "empty"
     empty.mkdir()
 
-    async def execute(path: Path) -> str:
+    async def execute(path: Path) -> NotebookNode:
         notebook = nbformat.read(path, as_version=4)
         place = {"metadata": {"path": str(empty)}}
         client = NotebookClient(notebook, timeout=CELL_S, kernel_name="python3", resources=place)
         await client.async_execute()
-        return printed(notebook)
+        return notebook
 
     return execute
 
@@ -47,8 +50,13 @@ def printed(notebook: NotebookNode) -> str:
     return "".join(output.get("text", "") for output in outputs)
 
 
+def drawings(notebook: NotebookNode) -> int:
+    outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
 async def test_the_tour_answers_with_proof_declines_and_sees_an_emergency(run):
-    said = await run(FOLDER / "01-ask-the-agent.ipynb")
+    said = printed(await run(FOLDER / "01-ask-the-agent.ipynb"))
 
     assert "INR 6,000 to 9,500 [1]\n" in said
     assert "»Duration: 40 minutes«" in said
@@ -57,8 +65,19 @@ async def test_the_tour_answers_with_proof_declines_and_sees_an_emergency(run):
     assert "degraded: retrieval_unavailable" in said
 
 
+async def test_finding_is_drawn_and_both_halves_together_find_best(run):
+    notebook = await run(FOLDER / "02-retrieval.ipynb")
+
+    said = printed(notebook)
+    figures = re.findall(r"^the clinic, (\w+): nDCG@10 ([\d.]+)", said, re.MULTILINE)
+    by_way = {way: float(figure) for way, figure in figures}
+    assert by_way["hybrid"] > max(by_way["dense"], by_way["lexical"]) > 0.5
+    assert re.search(r"^absent, let through: \d", said, re.MULTILINE)
+    assert drawings(notebook) == 4
+
+
 async def test_trust_is_measured_and_broken_agents_are_caught(run):
-    said = await run(FOLDER / "03-trust.ipynb")
+    said = printed(await run(FOLDER / "03-trust.ipynb"))
 
     assert "triage.emergency_recall" in said
     assert "language: mr-latn" in said

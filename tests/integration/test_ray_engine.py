@@ -20,10 +20,10 @@ from tests.fakes import WordEmbedder
 from tests.integration.ray_driver import DOCUMENT_OF_THE_HOUR
 from tests.integration.servers import HOST, environment, free_port
 
-from agentic_rag.retrieval.embedder import Vectors
+from agentic_rag.retrieval.embedding.embedder import Vectors
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import ingest
-from agentic_rag.retrieval.workshop import Workshop
+from agentic_rag.retrieval.ingesting.ingest import ingest
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 
 REPO = Path(__file__).resolve().parents[2]
 LIMIT_S = 120

@@ -18,7 +18,7 @@ from tests.integration.servers import Agent, environment
 from tests.integration.switching import QUESTIONS, Crowd, make_pack, make_versions, versions_in
 
 from agentic_rag.bootstrap import build_workshop
-from agentic_rag.retrieval.rollback import use
+from agentic_rag.retrieval.ingesting.rollback import use
 from agentic_rag.settings import Settings, read_settings
 
 SWITCHES = 10

@@ -18,8 +18,8 @@ from tests.integration.servers import environment
 
 from agentic_rag.bootstrap import build_workshop
 from agentic_rag.clinic.profile import SHIPPED_PACK
-from agentic_rag.retrieval.filling import Rows, prove_folder
 from agentic_rag.retrieval.index import IndexVersion, digest
+from agentic_rag.retrieval.ingesting.filling import Rows, prove_folder
 from agentic_rag.settings import read_settings
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]

@@ -14,19 +14,23 @@ def in_their_words(text: str, synonyms: Mapping[str, Sequence[str]]) -> str:
     >>> in_their_words("cost of a cap, and RCT?", {"crown": ["cap"], "RCT": ["root canal"]})
     'cost of a crown, and root canal?'
     """
-    swaps = {
-        form.lower(): (others[0] if term.isupper() and others else term)
-        for term, others in synonyms.items()
-        for form in ((term, *others[1:]) if term.isupper() else others)
-    }
-    swaps |= {term.lower(): term for term in synonyms if not term.isupper()}
-    if not swaps:
+    if not synonyms:
         return text
-    return _any_of(tuple(swaps)).sub(lambda found: swaps[found[1].lower()], text)
+    pattern, swaps = _swaps(tuple((term, tuple(others)) for term, others in synonyms.items()))
+    return pattern.sub(lambda found: swaps[found[1].lower()], text)
 
 
 @lru_cache(maxsize=8)  # one a clinic
-def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
-    longest_first = sorted(phrases, key=len, reverse=True)
+def _swaps(
+    synonyms: tuple[tuple[str, tuple[str, ...]], ...],
+) -> tuple[re.Pattern[str], Mapping[str, str]]:
+    """Return what finds any phrase, and what to put in its place."""
+    swaps = {
+        form.lower(): (others[0] if term.isupper() and others else term)
+        for term, others in synonyms
+        for form in ((term, *others[1:]) if term.isupper() else others)
+    }
+    swaps |= {term.lower(): term for term, _ in synonyms if not term.isupper()}
+    longest_first = "|".join(map(re.escape, sorted(swaps, key=len, reverse=True)))
     # of one drill, or of many
-    return re.compile(r"\b(" + "|".join(map(re.escape, longest_first)) + r")s?\b", re.IGNORECASE)
+    return re.compile(rf"\b({longest_first})s?\b", re.IGNORECASE), swaps

@@ -27,8 +27,8 @@ from agentic_rag.evaluation.subject import Subject
 from agentic_rag.evaluation.suite import AnySuite, Fault, Room
 from agentic_rag.evaluation.support import SUPPORT
 from agentic_rag.evaluation.triage import TRIAGE
-from agentic_rag.retrieval.engine import Progress
-from agentic_rag.retrieval.freshness import Drift
+from agentic_rag.retrieval.ingesting.engine import Progress
+from agentic_rag.retrieval.ingesting.freshness import Drift
 from agentic_rag.settings import Settings
 
 SUITES: Mapping[SuiteName, AnySuite] = {

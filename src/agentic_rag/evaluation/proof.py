@@ -12,8 +12,8 @@ from pathlib import Path
 from agentic_rag.domain import Answer, Citation, Passage
 from agentic_rag.evaluation.subject import carries
 from agentic_rag.language import sentences
-from agentic_rag.retrieval.documents import Document, Section, label_of
-from agentic_rag.retrieval.loaders import find_files, load
+from agentic_rag.retrieval.passages.documents import Document, Section, label_of
+from agentic_rag.retrieval.passages.loaders import find_files, load
 
 _SOURCE_LINE = re.compile(r"^Source: .*\Z", re.MULTILINE)
 _CITED = re.compile(r"(?P<said>[^\n]+?)(?P<markers>(?:\s*\[\d+\])+)|(?P<bare>[^\n]+)")

@@ -3,9 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from langgraph.runtime import Runtime
+
 from agentic_rag.agent.ask import ask
 from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.steps.cite import prove
+from agentic_rag.agent.steps.triage import triage
 from agentic_rag.domain import Answer, Outcome, Passage, Question
 from agentic_rag.language import words
 from agentic_rag.safety.redflags import Alarm
@@ -27,7 +30,7 @@ class Subject:
 
     answer: Callable[[Question], Awaitable[Answer]]
     ends: Callable[[Question], Awaitable[Outcome]]
-    alarm: Callable[[Question], Alarm | None]
+    alarm: Callable[[Question], Awaitable[Alarm | None]]
     carries: Callable[[str, Passage], bool]
     search: Callable[[str, int], Awaitable[Sequence[Passage]]]
 
@@ -42,19 +45,13 @@ class Subject:
         async def ends(question: Question) -> Outcome:
             return (await ask(question, deps=quoting)).outcome
 
-        def alarm(question: Question) -> Alarm | None:
-            return deps.red_flags.find(messages(question))
+        async def alarm(question: Question) -> Alarm | None:
+            return (await triage({"question": question}, Runtime(context=deps)))["alarm"]
 
         async def search(query: str, k: int) -> Sequence[Passage]:
             return await deps.retriever.search([query], k=k)
 
         return cls(answer=answer, ends=ends, alarm=alarm, carries=carries, search=search)
-
-
-def messages(question: Question) -> list[str]:
-    """Return what the patient said, the latest first, as triage reads it."""
-    said = [turn.text for turn in question.history if turn.role == "user"]
-    return [question.text, *reversed(said)]
 
 
 def says_crisis(alarm: Alarm) -> bool:

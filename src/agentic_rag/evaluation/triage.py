@@ -31,10 +31,10 @@ class Heard:
 
 async def attempt(case: TriageCase, room: Room) -> Heard:
     """Look for a red flag, and time a message that is as long as one gets."""
-    alarm = room.subject.alarm(case.asked())
+    alarm = await room.subject.alarm(case.asked())
     long = Question(text=_at_length(case.text))
     start = time.thread_time()  # what else this machine does is no fault of the rules
-    room.subject.alarm(long)
+    await room.subject.alarm(long)
     return Heard(
         case=case,
         alarmed=alarm is not None,

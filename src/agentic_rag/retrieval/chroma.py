@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma_server import ServerAddress
-from agentic_rag.retrieval.embedder import Vectors
+from agentic_rag.retrieval.embedding.embedder import Vectors
 
 logger = logging.getLogger(__name__)
 

@@ -15,12 +15,14 @@ _DOUBT = 20  # candidates' worth of belief in the usual: two or three of them te
 Scores = NDArray[np.float32]
 
 
-def fuse(cosine: Scores, bm25: Scores) -> Scores:
+def fuse(cosine: Scores, bm25: Scores, *, dense_weight: float = DENSE_WEIGHT) -> Scores:
     """Return a weighted mean of cosine and max-normalised BM25, 0 to 1, all arrays [candidates].
 
     Both are weighed by how well they tell the candidates of this query apart: a half whose scores
     lie close together has little to say. That ranks as a weighted sum of standard scores does
     (Fox & Shaw 1994 name the family), but stays within 0 to 1 whatever the number of candidates.
+
+    A `dense_weight` of 1 leaves cosine alone; one of 0 leaves BM25, where it has anything to say.
 
     >>> fuse(np.array([0.5, 0.4]), np.array([0.0, 8.0])).round(2).tolist()
     [0.44, 0.47]
@@ -30,8 +32,8 @@ def fuse(cosine: Scores, bm25: Scores) -> Scores:
     if highest <= 0:
         return cosine
     lexical = bm25 / highest
-    told = DENSE_WEIGHT * _deviation(lexical, _USUAL_BM25)
-    share = told / (told + (1 - DENSE_WEIGHT) * _deviation(cosine, _USUAL_COSINE))
+    told = dense_weight * _deviation(lexical, _USUAL_BM25)
+    share = told / (told + (1 - dense_weight) * _deviation(cosine, _USUAL_COSINE))
     return share * cosine + (1 - share) * lexical
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from agentic_rag.domain import Passage, Scope
 from agentic_rag.language import terms
 from agentic_rag.retrieval.chroma import VectorStore
-from agentic_rag.retrieval.embedder import Vectors
-from agentic_rag.retrieval.fusion import Scores, fuse
+from agentic_rag.retrieval.embedding.embedder import Vectors
+from agentic_rag.retrieval.fusion import DENSE_WEIGHT, Scores, fuse
 from agentic_rag.retrieval.lexical import LexicalIndex
 
 _WIDE = 100  # candidates from each half, at least
@@ -62,6 +62,7 @@ class OpenIndex:
         bounds: where each section begins, and the last one ends [sections + 1].
         evidence: whether a section may be found at all [sections].
         trust: the rank of each section's document in the pack's precedence, 0 first [sections].
+        dense_weight: how much meaning counts against words, 0 to 1.
     """
 
     name: str
@@ -72,6 +73,7 @@ class OpenIndex:
     bounds: Rows
     evidence: Mask
     trust: NDArray[np.intp]
+    dense_weight: float = DENSE_WEIGHT
 
     @classmethod
     def of(cls, parts: Parts, store: VectorStore, taste: Taste) -> "OpenIndex":
@@ -159,7 +161,7 @@ class OpenIndex:
         nearest = rows[np.lexsort((-cosine, groups))[firsts]]
         # the first part tells best what a section is about, the nearest what it holds
         dense = np.float32(0.5) * (np.maximum.reduceat(cosine, firsts) + cosine[firsts])
-        scores = fuse(dense, bm25[sections])
+        scores = fuse(dense, bm25[sections], dense_weight=self.dense_weight)
         return zip(sections.tolist(), scores.tolist(), nearest.tolist(), strict=True)
 
     def _distinct_first(self, rows: Sequence[int]) -> list[int]:

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 
 from agentic_rag.domain import Passage
-from agentic_rag.retrieval.embedder import Vectors
+from agentic_rag.retrieval.embedding.embedder import Vectors
 
 FORMAT = 3
 """Raised when chunking or the layout changes, so that an old index is built anew."""

@@ -91,7 +91,11 @@ class LexicalIndex:
     @classmethod
     def load(cls, folder: Path) -> "LexicalIndex":
         """Map what `save` wrote."""
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        # a view of the plain kind: numpy takes 5 microseconds more for each slice of a memmap
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
+            for name in _ARRAYS
+        }
         return cls(orjson.loads((folder / "forms.json").read_bytes()), arrays)
 
     def save(self, folder: Path) -> None:

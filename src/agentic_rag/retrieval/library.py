@@ -6,16 +6,17 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from agentic_rag.domain import Passage, Scope
 from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailable
-from agentic_rag.retrieval.embedder import Embedder
+from agentic_rag.retrieval.embedding.embedder import Embedder
+from agentic_rag.retrieval.fusion import DENSE_WEIGHT
 from agentic_rag.retrieval.hybrid import OpenIndex, Taste
 from agentic_rag.retrieval.index import IndexVersion, Pointer
 from agentic_rag.retrieval.opening import open_version
-from agentic_rag.retrieval.workshop import Workshop
+from agentic_rag.retrieval.premises import Premises
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +51,16 @@ class Reading:
     """What one journey reads: the version that its first search met, to the end."""
 
     def __init__(
-        self, take: Callable[[], Held], embedder: Embedder, rephrase: Callable[[str], str]
+        self,
+        take: Callable[[], Held],
+        embedder: Embedder,
+        rephrase: Callable[[str], str],
+        dense_weight: float,
     ) -> None:
         self._take = take
         self._embedder = embedder
         self._rephrase = rephrase
+        self._dense_weight = dense_weight
         self.held: Held | None = None
 
     @property
@@ -76,7 +82,7 @@ class Reading:
             RetrievalUnavailable: the index cannot be used now.
         """
         self.held = self.held or self._take()
-        index = self.held.index
+        index = replace(self.held.index, dense_weight=self._dense_weight)
         asked = list(dict.fromkeys([*queries, *map(self._rephrase, queries)]))
         vectors = await self._embedder.embed(asked)
         return await index.search(asked, vectors, k=k, scope=scope)
@@ -96,7 +102,7 @@ class Library:
 
     def __init__(
         self,
-        shop: Workshop,
+        premises: Premises,
         *,
         taste: Taste,
         rephrase: Callable[[str], str],
@@ -106,13 +112,13 @@ class Library:
         """Open nothing yet.
 
         Args:
-            shop: where the index stands, and what it was built with.
+            premises: where the index stands, and what it was built with.
             taste: what the clinic thinks of its documents.
             rephrase: puts a query in the documents' own words; searched for beside the query.
             make: builds the index, for when none is found.
             on_open: gets the passages when an index is open, before it is said to be ready.
         """
-        self._shop = shop
+        self._premises = premises
         self._taste = taste
         self._rephrase = rephrase
         self._make = make
@@ -147,8 +153,8 @@ class Library:
             RetrievalUnavailable: the index, the embedder or the Chroma server cannot be used.
         """
         pointer = await asyncio.to_thread(self._find)
-        await self._shop.embedder.embed(["ready"])
-        index = await self._opened(self._shop.shelf.place(pointer.name), settle=settle)
+        await self._premises.embedder.embed(["ready"])
+        index = await self._opened(self._premises.shelf.place(pointer.name), settle=settle)
         self._live, self._followed = Held(index), pointer
         self.reason = ""
         logger.info("index open version=%s passages=%d", index.name, len(index.passages))
@@ -170,9 +176,9 @@ class Library:
             if held:
                 await held.index.store.close()
         self._live = self._leaving = None
-        if self._shop.server:
-            await self._shop.server.close()
-        self._shop.embedder.close()
+        if self._premises.server:
+            await self._premises.server.close()
+        self._premises.embedder.close()
 
     async def search(
         self, queries: Sequence[str], *, k: int, scope: Scope | None = None
@@ -182,9 +188,13 @@ class Library:
             return await reading.search(queries, k=k, scope=scope)
 
     @asynccontextmanager
-    async def pinned(self) -> AsyncIterator[Reading]:
-        """Lend one version for as long as the block lasts, whatever goes live meanwhile."""
-        reading = Reading(self._take, self._shop.embedder, self._rephrase)
+    async def pinned(self, *, dense_weight: float = DENSE_WEIGHT) -> AsyncIterator[Reading]:
+        """Lend one version for as long as the block lasts, whatever goes live meanwhile.
+
+        Args:
+            dense_weight: how much meaning counts against words, 0 to 1, for who measures that.
+        """
+        reading = Reading(self._take, self._premises.embedder, self._rephrase, dense_weight)
         try:
             yield reading
         finally:
@@ -211,7 +221,7 @@ class Library:
 
     def _find(self) -> Pointer:
         """Return where the live index is, making one where there is none."""
-        shelf = self._shop.shelf
+        shelf = self._premises.shelf
         try:
             if shelf.current() is None:
                 self._make()
@@ -225,7 +235,7 @@ class Library:
         return pointer
 
     async def _opened(self, version: IndexVersion, *, settle: bool) -> OpenIndex:
-        index = await open_version(version, self._shop, self._taste)
+        index = await open_version(version, self._premises, self._taste)
         try:
             if settle:
                 await self._on_open(index.passages)
@@ -255,7 +265,7 @@ class Library:
         """Look which version is live, and move over where that has changed."""
         pointer = self._followed
         try:
-            pointer = await asyncio.to_thread(self._shop.shelf.pointer)
+            pointer = await asyncio.to_thread(self._premises.shelf.pointer)
             if pointer == self._followed and time.monotonic() < self._again_at:
                 return
             if await self._move(pointer.name):
@@ -287,11 +297,11 @@ class Library:
             return True
         if leaving:  # two are open
             return False
-        if not await asyncio.to_thread(self._shop.shelf.holds, name):
+        if not await asyncio.to_thread(self._premises.shelf.holds, name):
             raise IndexRefused(
                 "`current` names a version that is not there; see `agentic-rag index list`"
             )
-        self._swap(Held(await self._opened(self._shop.shelf.place(name), settle=True)))
+        self._swap(Held(await self._opened(self._premises.shelf.place(name), settle=True)))
         return True
 
     def _swap(self, held: Held) -> None:

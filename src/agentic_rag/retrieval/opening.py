@@ -8,7 +8,7 @@ from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
 from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
 from agentic_rag.retrieval.index import IndexVersion
 from agentic_rag.retrieval.lexical import LexicalIndex
-from agentic_rag.retrieval.workshop import Workshop
+from agentic_rag.retrieval.premises import Premises
 
 _DAMAGE = (
     ValueError, LookupError, TypeError, EOFError,
@@ -19,21 +19,21 @@ _DAMAGE = (
 _EXACT = 0.01  # cosines that differ by less are the same
 
 
-async def open_version(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenIndex:
+async def open_version(version: IndexVersion, premises: Premises, taste: Taste) -> OpenIndex:
     """Read all parts of a version, connect to its vectors, and search it once.
 
     What is slow runs on a thread; cancelled, nothing stays open.
 
     Raises:
-        IndexRefused: it is damaged, or was made for other parts than the shop's.
+        IndexRefused: it is damaged, or was made for other parts than these premises'.
         RetrievalUnavailable: it cannot be read now.
     """
     try:
-        return await _open(version, shop, taste)
+        return await _open(version, premises, taste)
     except IndexRefused:
         raise
     except RetrievalUnavailable as error:
-        if shop.server or isinstance(error.__cause__, OSError):  # it may pass
+        if premises.server or isinstance(error.__cause__, OSError):  # it may pass
             raise
         raise _damaged(version) from error
     except _DAMAGE as error:
@@ -44,8 +44,8 @@ async def open_version(version: IndexVersion, shop: Workshop, taste: Taste) -> O
         ) from error
 
 
-def check(version: IndexVersion, shop: Workshop) -> None:
-    """Refuse a version that is damaged, or was made for other parts than the shop's.
+def check(version: IndexVersion, premises: Premises) -> None:
+    """Refuse a version that is damaged, or was made for other parts than these premises'.
 
     Raises:
         IndexRefused: tells what to do.
@@ -56,7 +56,10 @@ def check(version: IndexVersion, shop: Workshop) -> None:
         raise _damaged(version) from error
     if damaged:  # Chroma would die of a graph that has been cut
         raise _damaged(version) from ValueError(f"{', '.join(sorted(damaged))}: not as written")
-    made, wanted = (manifest.embedder, manifest.store), (shop.embedder.fingerprint, shop.store)
+    made, wanted = (
+        (manifest.embedder, manifest.store),
+        (premises.embedder.fingerprint, premises.store),
+    )
     if made != wanted:
         raise IndexRefused(
             f"index version {version.folder.name} was built for {', '.join(made)}, but"
@@ -72,9 +75,9 @@ def _damaged(version: IndexVersion) -> IndexRefused:
     )
 
 
-async def _open(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenIndex:
-    parts = await asyncio.to_thread(_read, version, shop)
-    store = await _connect(version, shop, parts)
+async def _open(version: IndexVersion, premises: Premises, taste: Taste) -> OpenIndex:
+    parts = await asyncio.to_thread(_read, version, premises)
+    store = await _connect(version, premises, parts)
     try:
         index = await asyncio.to_thread(OpenIndex.of, parts, store, taste)
         await _prove(index)
@@ -84,8 +87,8 @@ async def _open(version: IndexVersion, shop: Workshop, taste: Taste) -> OpenInde
     return index
 
 
-def _read(version: IndexVersion, shop: Workshop) -> Parts:
-    check(version, shop)
+def _read(version: IndexVersion, premises: Premises) -> Parts:
+    check(version, premises)
     parts = Parts(
         name=version.folder.name,
         passages=version.passages(),
@@ -101,10 +104,10 @@ def _read(version: IndexVersion, shop: Workshop) -> Parts:
     return parts
 
 
-async def _connect(version: IndexVersion, shop: Workshop, parts: Parts) -> VectorStore:
-    if shop.server is None:
+async def _connect(version: IndexVersion, premises: Premises, parts: Parts) -> VectorStore:
+    if premises.server is None:
         return await _open_folder(version.chroma, parts)
-    store = ServerStore(shop.server, shop.collection_of(version.folder.name), parts.ids)
+    store = ServerStore(premises.server, premises.collection_of(version.folder.name), parts.ids)
     await store.connect()
     return store
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agentic_rag.domain import Passage
 from agentic_rag.language import is_light, statement_spans, stem, terms, topic_words, words
-from agentic_rag.retrieval.embedder import Embedder, Vectors
+from agentic_rag.retrieval.embedding.embedder import Embedder, Vectors
 
 ENOUGH = 0.6
 """Relevance from which a passage counts as fitting.

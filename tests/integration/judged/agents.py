@@ -103,11 +103,11 @@ def before(change: Callable[[Question], Question]) -> Callable[..., Subject]:
     return make
 
 
-def hears(alarm: Callable[[Question, Subject], Alarm | None]) -> Callable[..., Subject]:
+def hears(hear: Callable[[Question, Subject], Awaitable[Alarm | None]]) -> Callable[..., Subject]:
     """Make an agent with another triage."""
 
     def make(honest: Subject, _: Deps, __: Shelf) -> Subject:
-        return replace(honest, alarm=lambda question: alarm(question, honest))
+        return replace(honest, alarm=lambda question: hear(question, honest))
 
     return make
 
@@ -185,13 +185,13 @@ def forgets(question: Question) -> Question:
     return replace(question, history=())
 
 
-def only_the_last_message(question: Question, honest: Subject) -> Alarm | None:
-    return honest.alarm(forgets(question))
+async def only_the_last_message(question: Question, honest: Subject) -> Alarm | None:
+    return await honest.alarm(forgets(question))
 
 
-def takes_a_crisis_for_a_toothache(question: Question, honest: Subject) -> Alarm | None:
-    alarm = honest.alarm(question)
-    return alarm and replace(alarm, category="bleeding")
+async def takes_a_crisis_for_a_toothache(question: Question, honest: Subject) -> Alarm | None:
+    heard = await honest.alarm(question)
+    return heard and replace(heard, category="bleeding")
 
 
 def alarm() -> Alarm:

@@ -14,8 +14,8 @@ from agentic_rag.evaluation.cases import (
     TriageCase,
     read_suite,
 )
-from agentic_rag.retrieval.documents import Document, label_of
-from agentic_rag.retrieval.loaders import find_files, load
+from agentic_rag.retrieval.passages.documents import Document, label_of
+from agentic_rag.retrieval.passages.loaders import find_files, load
 from agentic_rag.safety.redflags import read_rules
 
 GOLDEN = {"id": "a", "question": "How?", "kind": "plain", "outcome": "answered"}

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from tests.fakes import WordEmbedder
 
-from agentic_rag.retrieval.documents import Document, Skipped
-from agentic_rag.retrieval.embedder import Embedder
+from agentic_rag.retrieval.embedding.embedder import Embedder
+from agentic_rag.retrieval.embedding.torch_backend import TorchBackend
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.loaders import load
-from agentic_rag.retrieval.torch_backend import TorchBackend
-from agentic_rag.retrieval.workshop import Workshop
+from agentic_rag.retrieval.ingesting.workshop import Workshop
+from agentic_rag.retrieval.passages.documents import Document, Skipped
+from agentic_rag.retrieval.passages.loaders import load
 from agentic_rag.settings import Settings
 
 

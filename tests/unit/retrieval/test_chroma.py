@@ -12,7 +12,7 @@ from agentic_rag.retrieval.chroma import (
     in_use,
 )
 from agentic_rag.retrieval.chroma_server import ServerAddress
-from agentic_rag.retrieval.filling import Rows, filling_collection, filling_folder
+from agentic_rag.retrieval.ingesting.filling import Rows, filling_collection, filling_folder
 
 VECTORS = np.eye(3, 8, dtype=np.float32)
 IDS = ["a", "b", "b-1"]

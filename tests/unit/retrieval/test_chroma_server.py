@@ -13,7 +13,7 @@ import pytest
 from agentic_rag.errors import BadSettings, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import ServerStore
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
-from agentic_rag.retrieval.filling import (
+from agentic_rag.retrieval.ingesting.filling import (
     Rows,
     count_rows,
     drop_collections,

@@ -40,6 +40,19 @@ def test_words_outweigh_a_small_step_in_meaning_but_not_a_large_one():
     assert fuse(scores(0.9, 0.40, 0.2, 0.1), bm25).argmax() == 0
 
 
+def test_a_weight_at_either_end_leaves_one_half_alone():
+    cosine, bm25 = scores(0.5, 0.25, 0.125), scores(0.0, 2.0, 4.0)
+
+    assert fuse(cosine, bm25, dense_weight=1.0).tolist() == [0.5, 0.25, 0.125]
+    assert fuse(cosine, bm25, dense_weight=0.0).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_meaning_ranks_where_no_word_is_shared_even_with_no_weight():
+    fused = fuse(scores(0.5, 0.25), scores(0.0, 0.0), dense_weight=0.0)
+
+    assert fused.tolist() == [0.5, 0.25]
+
+
 @given(COSINES)
 def test_a_score_lies_between_nothing_and_one(cosines):
     fused = fuse(scores(*cosines), np.linspace(0, 5, len(cosines), dtype=np.float32))

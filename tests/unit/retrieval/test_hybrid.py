@@ -5,12 +5,12 @@ import pytest
 from tests.fakes import WordEmbedder
 
 from agentic_rag.domain import Scope
-from agentic_rag.retrieval.chunking import chunk, embedding_texts, section_texts
-from agentic_rag.retrieval.documents import Document
 from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
 from agentic_rag.retrieval.lexical import LexicalIndex
-from agentic_rag.retrieval.loaders import read_text
-from agentic_rag.retrieval.markdown_files import read_markdown
+from agentic_rag.retrieval.passages.chunking import chunk, embedding_texts, section_texts
+from agentic_rag.retrieval.passages.documents import Document
+from agentic_rag.retrieval.passages.loaders import read_text
+from agentic_rag.retrieval.passages.markdown_files import read_markdown
 
 
 class ExactStore:

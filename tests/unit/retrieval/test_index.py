@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agentic_rag.retrieval.index import IndexShelf, version_of
-from agentic_rag.retrieval.ingest import ingest
+from agentic_rag.retrieval.ingesting.ingest import ingest
 
 DOCUMENTS = {"a.md": "1", "b.md": "2"}
 

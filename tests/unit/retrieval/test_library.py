@@ -16,9 +16,9 @@ from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import in_use
 from agentic_rag.retrieval.chroma_server import ServerAddress
 from agentic_rag.retrieval.hybrid import Taste
-from agentic_rag.retrieval.ingest import ingest
+from agentic_rag.retrieval.ingesting.ingest import ingest
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
-from agentic_rag.retrieval.workshop import Workshop
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from tests.fakes import WordEmbedder
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.workshop import Workshop
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
 
 async def nothing(passages): pass
@@ -96,6 +96,19 @@ async def test_a_passage_is_the_very_words_of_its_document(folder, shop):
 
     whole = (folder / "parking.txt").read_text("utf-8")
     assert whole[found.start : found.end] == found.text
+
+
+async def test_a_search_can_be_had_with_another_weight_and_leaves_the_others_alone(folder, shop):
+    ingest(folder, shop)
+
+    async with opened(shop) as library, library.pinned(dense_weight=0.0) as words_alone:
+        usual = await library.search(["what does a visit cost"], k=3)
+        other = await words_alone.search(["what does a visit cost"], k=3)
+        again = await library.search(["what does a visit cost"], k=3)
+
+    assert [passage.score for passage in other] == [1.0, 0.0, 0.0]
+    assert 0.0 < usual[0].score < 1.0
+    assert again == usual
 
 
 @pytest.mark.parametrize("k", [1, 2, 100])

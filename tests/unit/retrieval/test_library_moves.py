@@ -18,10 +18,10 @@ from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.chroma import in_use
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingest import ingest, prune
+from agentic_rag.retrieval.ingesting.ingest import ingest, prune
+from agentic_rag.retrieval.ingesting.rollback import use
+from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
-from agentic_rag.retrieval.rollback import use
-from agentic_rag.retrieval.workshop import Workshop
 
 WATCH_S = 0.02
 QUERIES = ("what does parking cost", "what does a visit cost", "what does a crown cost")

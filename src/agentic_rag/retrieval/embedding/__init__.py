@@ -1,0 +1,1 @@
+"""From texts to vectors: one embedder, with or without torch."""

@@ -1,0 +1,1 @@
+"""From a folder to an index version: read, embedded, proven, switched to."""
