@@ -60,6 +60,11 @@ class Shelf:
                     sections.setdefault(passage.label, []).append(passage)
         return cls(sections)
 
+    @property
+    def text(self) -> str:
+        """All that the documents say."""
+        return " ".join(passage.text for passage in self._all())
+
     def examine(self, answer: Answer) -> tuple[Statement, ...]:
         """Check every sentence of an answer."""
         by_number = {citation.number: citation for citation in answer.citations}

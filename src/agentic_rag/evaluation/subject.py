@@ -1,4 +1,4 @@
-"""What is examined: an agent, by the four doors that the suites knock at."""
+"""What is examined: an agent, by the five doors that the suites knock at."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 from agentic_rag.domain import Question
 from agentic_rag.evaluation.cases import SuiteName, TriageCase
 from agentic_rag.evaluation.measures import Measure, by, share, times
+from agentic_rag.evaluation.proof import Shelf
 from agentic_rag.evaluation.subject import says_crisis
 from agentic_rag.evaluation.suite import Fault, Room, Suite
 
@@ -32,7 +34,7 @@ class Heard:
 async def attempt(case: TriageCase, room: Room) -> Heard:
     """Look for a red flag, and time a message that is as long as one gets."""
     alarm = await room.subject.alarm(case.asked())
-    long = Question(text=_at_length(case.text))
+    long = Question(text=_at_length(case, room.shelf))
     start = time.thread_time()  # what else this machine does is no fault of the rules
     await room.subject.alarm(long)
     return Heard(
@@ -43,9 +45,12 @@ async def attempt(case: TriageCase, room: Room) -> Heard:
     )
 
 
-def _at_length(text: str) -> str:
-    calm = "I would like to ask about my next appointment please. "
-    return (calm * (LONG // len(calm) + 1))[: max(LONG - len(text), 0)] + text[:LONG]
+def _at_length(case: TriageCase, shelf: Shelf) -> str:
+    """Put a message behind a stretch of the clinic's documents, for each message another one."""
+    told = shelf.text
+    at = crc32(case.id.encode()) % (len(told) or 1)
+    room = max(LONG - len(case.text), 0)
+    return f"{told[at:]} {told[:at]}"[:room] + case.text[:LONG]
 
 
 def measure(heard: Sequence[Heard]) -> list[Measure]:
