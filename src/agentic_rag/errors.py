@@ -8,6 +8,7 @@ AgenticRagError
 │   ├── FilesSkipped         files cannot be indexed, and none was to be left out
 │   ├── EngineMissing        ingest was to run with an engine that is not installed
 │   ├── BadExport            the embedder cannot be exported
+│   ├── BadSuite             a file of cases or of thresholds is wrong
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── RetrievalUnavailable the index or the embedder cannot be used now
@@ -69,6 +70,10 @@ class EngineMissing(Misconfigured):
 
 class BadExport(Misconfigured):
     """The embedder cannot be exported; the message says why."""
+
+
+class BadSuite(Misconfigured):
+    """Cases or thresholds cannot be used; the message names the file, the line and the field."""
 
 
 class LlmNotConfigured(Misconfigured):
