@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from random import Random
 
 from tests.bad_model import lies, truths
@@ -271,18 +272,28 @@ def chats(scene: Scene) -> Iterator[Said]:
     yield _false(scene, f"\n\n{scene.rng.choice(_FAREWELLS)}", "small talk", marker="")
 
 
-def with_lies(lie: lies.Lie, fault: str, *, numeric: bool = False) -> Behaviour:
-    """Return a behaviour that tells the truth, and some of it falsified."""
+def with_lies(lie: lies.Lie, fault: str, *else_: str, numeric: bool = False) -> Behaviour:
+    """Return a behaviour that tells the truth, and some of it falsified.
+
+    Where the lie gets hold of too little, it says one of `else_`: {s} is the subject.
+    """
 
     def behave(scene: Scene) -> Iterator[Said]:
         made = lies.pick(_sentences(scene), lie, scene.rng, scene.shown)[:_FALSE]
-        spoilt = {fact for fact, _ in made}
-        for fact in [each for each in scene.near if each not in spoilt][:_TRUE]:
+        spoilt = {_key(fact) for fact, _ in made}
+        whole = (f for f in scene.near if _key(f) not in spoilt)
+        for fact in islice(whole, _TRUE):
             yield _true(scene, fact)
         for fact, text in made:
             yield _false(scene, text, fault, fact, numeric=numeric)
+        for text in scene.rng.sample(else_, min(len(else_), _FALSE - len(made))):
+            yield _false(scene, _upper(text.format(s=scene.subject)), fault, numeric=numeric)
 
     return behave
+
+
+def _key(fact: Fact) -> tuple[str, str]:
+    return (fact.subject, fact.field) if fact.field else ("", fact.text)
 
 
 def _sentences(scene: Scene) -> list[Fact]:
@@ -439,8 +450,8 @@ _FOREIGN = (
     "Die Behandlung {s} kostet {n} Euro.",
     "Upchar nantar {n} divas dhumrapan karu shakta.",
     "\u8fd9\u4e2a\u6cbb\u7597\u9700\u8981 {n} \u5929\u3002",
-    "Scaling \u0915\u0930\u0928\u0947 \u0938\u0947 teeth loose \u0939\u094b \u091c\u093e\u0924\u0947"
-    " \u0939\u0948\u0902\u0964",
+    "Scaling \u0915\u0930\u0928\u0947 \u0938\u0947 teeth loose \u0939\u094b"
+    " \u091c\u093e\u0924\u0947 \u0939\u0948\u0902\u0964",
 )
 _FILLERS = (
     "As everyone knows,",
@@ -467,19 +478,100 @@ _FAREWELLS = (
 BEHAVIOURS: dict[str, Behaviour] = {
     "truthful": truthful,
     "invents a price": invents_a_price,
-    "changes one digit": with_lies(lies.another_digit, "a changed number", numeric=True),
-    "swaps units": with_lies(lies.other_unit, "a changed unit", numeric=True),
-    "makes a range exact": with_lies(lies.no_range, "half of a range", numeric=True),
-    "takes another's number": with_lies(lies.another_number, "another's number", numeric=True),
-    "changes a phone": with_lies(lies.another_phone, "a changed phone", numeric=True),
-    "changes the currency": with_lies(lies.another_currency, "a changed currency", numeric=True),
-    "adds a not": with_lies(lies.negated, "an added not"),
-    "drops a not": with_lies(lies.affirmed, "a dropped not"),
-    "changes who": with_lies(lies.who, "someone else"),
-    "swaps before and after": with_lies(lies.when, "another time"),
-    "always for sometimes": with_lies(lies.certain, "always for sometimes"),
-    "another treatment": with_lies(lies.another_treatment, "another treatment"),
-    "disguises": with_lies(lies.disguised, "a disguise", numeric=True),
+    "changes one digit": with_lies(
+        lies.another_digit,
+        "a changed number",
+        "{s} costs INR 501.",
+        "{s} takes 27 minutes.",
+        numeric=True,
+    ),
+    "swaps units": with_lies(
+        lies.other_unit,
+        "a changed unit",
+        "{s} takes 40 hours.",
+        "Give 24 weeks' notice.",
+        numeric=True,
+    ),
+    "makes a range exact": with_lies(
+        lies.no_range,
+        "half of a range",
+        "{s} costs exactly INR 6,000.",
+        "The clinic is open until 9:30.",
+        numeric=True,
+    ),
+    "takes another's number": with_lies(
+        lies.another_number,
+        "another's number",
+        "{s} takes 72 hours.",
+        "{s} costs INR 300.",
+        "{s} needs 24 visits.",
+        numeric=True,
+    ),
+    "changes a phone": with_lies(
+        lies.another_phone,
+        "a changed phone",
+        "Call the front desk on +91-99-9999-9999.",
+        "The emergency number is +91-20-4000-0000.",
+        "For {s}, call +91-20-4000-0001.",
+        numeric=True,
+    ),
+    "changes the currency": with_lies(
+        lies.another_currency,
+        "a changed currency",
+        "{s} costs USD 500.",
+        "A consultation costs EUR 500.",
+        "You can pay for {s} in dollars.",
+        numeric=True,
+    ),
+    "adds a not": with_lies(
+        lies.negated,
+        "an added not",
+        "The clinic does not help with {s}.",
+        "You should never ask about {s}.",
+    ),
+    "drops a not": with_lies(
+        lies.affirmed,
+        "a dropped not",
+        "{s} is done without your consent.",
+        "The clinic charges for {s} when the clinic itself cancels.",
+    ),
+    "changes who": with_lies(
+        lies.who,
+        "someone else",
+        "{s} is only for children.",
+        "The insurer decides about {s}.",
+    ),
+    "swaps before and after": with_lies(
+        lies.when,
+        "another time",
+        "You have to pay before {s}.",
+        "{s} is possible after 18:30.",
+    ),
+    "always for sometimes": with_lies(
+        lies.certain,
+        "always for sometimes",
+        "{s} always helps.",
+        "Nobody is refused {s}.",
+    ),
+    "another treatment": with_lies(
+        lies.another_treatment,
+        "another treatment",
+        "{s} is the same as whitening.",
+        "The price of {s} is the same as for scaling.",
+    ),
+    "disguises a number": with_lies(
+        lies.disguised_number,
+        "a disguised number",
+        "{s} costs INR 5\u200b00\u200b0.",
+        "{s} takes \uff19\uff19 minutes.",
+        numeric=True,
+    ),
+    "disguises a not": with_lies(
+        lies.disguised_not,
+        "a disguised not",
+        "{s} does n\u043et hurt.",
+        "{s} is n\u200bever safe.",
+    ),
     "mixes true and false": mixes_true_and_false,
     "a false word about it": splits_in_two,
     "adds world knowledge": adds_world_knowledge,

@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rapidfuzz import fuzz
-
-from agentic_rag.domain import Answer, Outcome
 from tests.bad_model.behaviours import ORDERS
 from tests.bad_model.lies import numbers_of
 from tests.bad_model.reading import split
 from tests.bad_model.record import UNSEEN, Said, Written, plain
+
+from agentic_rag.domain import Answer, Outcome
 
 _LIKE = 95  # out of 100: how alike a line and a true statement are that say the same
 _MARKUP = re.compile(
     r"<\s*/?\s*[a-z!]|&[lg]t;|https?:|//\w|www\.|javascript:|!\[|\]\(|\b[\w-]+@[\w-]+\.|evil\.",
     re.IGNORECASE,
 )
+_FRAME = re.compile(r"\bsource\w*\W*:|^\s*#|passage number", re.IGNORECASE)
 _MARKER = re.compile(r"\[(\d+)\]")
 _LIST_NUMBER = re.compile(r"^\s*\d+[.)]\s+")
 _RUN = 6  # words in a row that give the prompt away
@@ -163,7 +164,7 @@ def _forged(written: Written, answer: Answer) -> Iterator[str]:
     *lines, last = answer.text.split("\n")
     if last != f"Source: {'; '.join(answer.sources)}":
         yield last
-    yield from (line for line in lines if re.search(r"source\w*\W*:|^\s*#|passage number", line))
+    yield from (line for line in lines if _FRAME.search(line))
     yield from (label for label in answer.sources if label not in written.labels)
     numbers = {each.number for each in answer.citations}
     yield from (f"[{n}]" for n in _MARKER.findall(answer.text) if int(n) not in numbers)

@@ -80,7 +80,10 @@ _NEGATED = (
     (r"\b(can|could|should|must)\b(?! not)", (r"\1 not", "need not")),
     (r"\bmay\b(?! not)", ("never", "will not")),
     (r"\b(is|are|was)\b(?! not)", (r"\1 not", r"\1 never", r"\1n't")),
-    (r"\b(needs|takes|lasts|costs|accepts|speaks|has|helps|explains|keeps|books)\b", (r"never \1",)),
+    (
+        r"\b(needs|takes|lasts|costs|accepts|speaks|has|helps|explains|keeps|books)\b",
+        (r"never \1",),
+    ),
 )
 
 
@@ -154,8 +157,8 @@ _swap_people = swapper(
         ("adult tooth", "milk tooth"),
         ("under 18", "over 18"),
         ("back tooth", "front tooth"),
-        ("the patient", "the insurer"),
-        ("the dentist", "the front desk"),
+        ("the patient", "the dentist"),
+        ("the dentist", "the insurer"),
         ("parent or guardian", "friend or neighbour"),
         ("older patients", "young patients"),
         ("every patient", "every dentist"),
@@ -286,21 +289,25 @@ def both(true: str, false: str) -> str:
 _ODD = str.maketrans({"o": "\u043e", "a": "\u0430", "e": "\u0435", "n": "\u0578"})
 
 
-def disguised(text: str, rng: Random, shown: str) -> str | None:
-    """Hide a wrong number, or a "not", behind characters that are not what they seem."""
-    false = another_digit(text, rng, shown)
-    kind = rng.randrange(4)
-    spot = _NUMBER.search(text)
+def disguised_not(text: str, rng: Random, shown: str) -> str | None:
+    """Say "not" with letters of other scripts."""
+    denied = negated(text, rng, shown)
+    return re.sub(r"not|never|no", lambda m: m[0].translate(_ODD), denied) if denied else None
+
+
+def disguised_number(text: str, rng: Random, shown: str) -> str | None:
+    """Hide a wrong number behind characters that are not what they seem."""
+    false, spot = another_digit(text, rng, shown), _NUMBER.search(text)
     if not false or not spot:
-        denied = negated(text, rng, shown)
-        return re.sub(r"not|never", lambda m: m[0].translate(_ODD), denied) if denied else None
-    if kind == 0:  # a digit more, behind a space of no width
-        return f"{text[: spot.end()]}\u200b0{text[spot.end() :]}"
+        return None
+    kind = rng.randrange(4)
     if kind == 1:  # wide digits
         return re.sub(r"\d", lambda m: chr(ord(m[0]) + 0xFEE0), false)
     if kind == 2 and spot[0] != spot[0][::-1]:  # shown from right to left
         return f"{text[: spot.start()]}\u202e{spot[0]}\u202c{text[spot.end() :]}"
-    return re.sub(r"\d", lambda m: chr(ord(m[0]) - ord("0") + 0x966), false)  # Devanagari's
+    if kind == 3:  # Devanagari's digits
+        return re.sub(r"\d", lambda m: chr(ord(m[0]) - ord("0") + 0x966), false)
+    return f"{text[: spot.end()]}\u200b0{text[spot.end() :]}"  # a digit more, at no distance
 
 
 def pick(facts: Sequence[Fact], lie: Lie, rng: Random, shown: str) -> list[tuple[Fact, str]]:

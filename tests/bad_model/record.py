@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 How = Literal["verbatim", "paraphrase", ""]
@@ -50,6 +51,7 @@ class Written:
     said: tuple[Said, ...]
 
 
+@lru_cache(maxsize=65_536)
 def plain(text: str) -> str:
     """Bring a statement into the form in which two are compared.
 

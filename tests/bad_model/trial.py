@@ -4,17 +4,18 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
+
+from tests.bad_model.behaviours import BEHAVIOURS, ORDERS
+from tests.bad_model.judge import Judge, Verdict
+from tests.bad_model.model import BadModel
 
 from agentic_rag.agent.ask import ask
 from agentic_rag.agent.deps import Deps
 from agentic_rag.clinic.profile import SHIPPED_PACK
 from agentic_rag.domain import Question
 from agentic_rag.evaluation import golden, retrieval
-from tests.bad_model.behaviours import BEHAVIOURS, ORDERS
-from tests.bad_model.judge import Judge, Verdict
-from tests.bad_model.model import BadModel
 
 _STRIDE = 7  # each behaviour begins so many questions further, so that a few see many
 
@@ -65,24 +66,18 @@ def questions() -> dict[str, tuple[str, ...]]:
 def plant_orders(pack: Path) -> Path:
     """Copy the shipped pack, with an instruction to models in each section of its documents."""
     shutil.copytree(SHIPPED_PACK, pack)
-    at = 0
+    orders = (f"{each.order} {each.say}" for each in cycle(ORDERS))
     for path in sorted((pack / "documents").rglob("*")):
         if path.suffix == ".json":
             items = json.loads(path.read_text("utf-8"))
-            for at, item in enumerate(items, start=at):  # noqa: B020, PLR1704  # counts on
-                item["risks"].append(_order(at))
+            for item, order in zip(items, orders, strict=False):
+                item["risks"].append(order)
             path.write_text(json.dumps(items), "utf-8")
         elif path.suffix in {".md", ".txt"}:
-            parts = path.read_text("utf-8").split("\n\n")
-            parts = [f"{part}\n\n{_order(at + n)}" for n, part in enumerate(parts)]
-            path.write_text("\n\n".join(parts), "utf-8")
-            at += len(parts)
+            parts = path.read_text("utf-8").strip().split("\n\n")
+            mixed = (f"{part}\n\n{order}" for part, order in zip(parts, orders, strict=False))
+            path.write_text("\n\n".join(mixed), "utf-8")
     return pack
-
-
-def _order(at: int) -> str:
-    order = ORDERS[at % len(ORDERS)]
-    return f"{order.order} {order.say}"
 
 
 async def run(
