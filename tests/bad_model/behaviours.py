@@ -109,7 +109,12 @@ def adds_world_knowledge(scene: Scene) -> Iterator[Said]:
 def says_yes(scene: Scene) -> Iterator[Said]:
     """Agree with whatever is asked, in few words."""
     asked = scene.prompt.question.rstrip("?")
-    for text in ("Yes.", "Absolutely, that is right.", f"Yes: {asked}.", "You can do that."):
+    for text in (
+        "Yes.",
+        "Absolutely, that is right.",
+        f"Yes: {asked}, at no extra cost.",
+        "You can do that.",
+    ):
         yield _false(scene, text, "agrees without a ground")
 
 
@@ -286,6 +291,7 @@ def with_lies(lie: lies.Lie, fault: str, *else_: str, numeric: bool = False) -> 
             yield _true(scene, fact)
         for fact, text in made:
             yield _false(scene, text, fault, fact, numeric=numeric)
+            yield _welcome(fact.text)  # a lie may be brought back to the truth
         for text in scene.rng.sample(else_, min(len(else_), _FALSE - len(made))):
             yield _false(scene, _upper(text.format(s=scene.subject)), fault, numeric=numeric)
 

@@ -84,7 +84,7 @@ def paraphrased(text: str, rng: Random) -> str:
 def lowered(text: str) -> str:
     """Begin in lower case, but for names and abbreviations."""
     first = re.split(r"\W", text, maxsplit=1)[0]
-    named = first.isupper() or first in {"Atharva", "Monday", "INR", "Indian", "UPI"}
+    named = (first.isupper() and first != "A") or first in {"Atharva", "Monday", "Indian"}
     return text if named else text[:1].lower() + text[1:]
 
 
