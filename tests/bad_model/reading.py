@@ -31,7 +31,9 @@ class Shown:
         named = re.search(r"^Name: (.+)$", self.text, re.MULTILINE)
         if named:
             return named[1]
-        first = next((line for line in self.text.splitlines() if line.strip()), "the clinic")
+        first = next((line for line in self.text.splitlines() if line.strip()), "")
+        if not first or first.endswith("."):  # a part of a document: its name has to do
+            return re.split(r"[/#]", self.label)[-1].split(".")[0].replace("-", " ")
         return re.split("[>\u203a]", first)[-1].strip("# ?")
 
 

@@ -209,12 +209,12 @@ def test_a_call_without_passages_is_answered_and_not_recorded():
 
 def test_a_true_line_is_kept_and_a_false_one_is_a_leak(judge: Judge):
     record = written("swaps units")
-    [false, *_] = [said for said in record.said if not said.is_true]
-    true = [said for said in record.said if said.is_true]
+    lies = [said for said in record.said if not said.is_true]
+    false, true = lies[0], [said for said in record.said if said.how]
 
     verdict = judge.judge(record, answer(true[0].text, false.text, quote=true[0].source))
 
-    assert (verdict.truths, verdict.kept, verdict.lies) == (2, 1, len(record.said) - 2)
+    assert (verdict.truths, verdict.kept, verdict.lies) == (2, 1, len(lies))
     assert verdict.unsupported == [f"{false.text} [1]"]
     assert verdict.wrong_numbers == [f"{false.text} [1]"]
 
@@ -291,3 +291,12 @@ def test_a_paraphrase_is_not_the_sentence_itself():
 
 def test_statements_are_compared_without_decoration():
     assert plain("- **Scaling**  takes <b>40</b> minutes. [2]") == "scaling takes 40 minutes"
+
+
+def test_a_part_that_begins_with_a_sentence_is_about_what_its_document_is_named_for():
+    asked = 'number="1" label="aftercare/root-canal.txt"'
+    prompt = f"<passage {asked}>\n\nKeep the visit.\n</passage>\n</documents>\n\nQuestion: Why?"
+
+    [shown] = read_prompt([{"role": "user", "content": prompt}]).passages
+
+    assert shown.subject == "root canal"
