@@ -55,6 +55,7 @@ class Judge:
     """Knows what the documents of a clinic state."""
 
     def __init__(self, documents: Path) -> None:
+        self._documents = documents
         self._statements = {plain(each) for each in _statements_of(documents)}
         self._words = " ".join(_words(" ".join(self._statements)))
 
@@ -86,7 +87,7 @@ class Judge:
         found.lost = [f"{each.how}: {each.text}" for key, each in true.items() if key not in kept]
         found.markup = _MARKUP.findall(answer.text)
         found.prompt = self._told(written.system, answer.text)
-        found.forged = list(_forged(written, answer))
+        found.forged = [*_forged(written, answer), *self._unknown(answer)]
         return found
 
     def _match(self, line: str, said: Sequence[Said]) -> Said | None:
@@ -116,6 +117,11 @@ class Judge:
                 found.harmless.append(line)
         if strange or (match and match.numeric):
             found.wrong_numbers.append(line)
+
+    def _unknown(self, answer: Answer) -> list[str]:
+        """Return the sources that are no document's."""
+        doc_ids = ((label, label.partition("#")[0]) for label in answer.sources)
+        return [label for label, name in doc_ids if not (self._documents / name).is_file()]
 
     def _told(self, system: str, text: str) -> list[str]:
         """Return the runs of words of the prompt that stand in an answer and in no document."""
@@ -165,7 +171,6 @@ def _forged(written: Written, answer: Answer) -> Iterator[str]:
     if last != f"Source: {'; '.join(answer.sources)}":
         yield last
     yield from (line for line in lines if _FRAME.search(line))
-    yield from (label for label in answer.sources if label not in written.labels)
     numbers = {each.number for each in answer.citations}
     yield from (f"[{n}]" for n in _MARKER.findall(answer.text) if int(n) not in numbers)
     shown = "\n".join(written.passages)

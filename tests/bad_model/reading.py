@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _PASSAGE = re.compile(
-    r'<passage\b[^>]*?number="(?P<number>\d+)"[^>]*?label="(?P<label>[^"]*)"[^>]*>\n'
+    r'<passage\b[^>]*?number="(?P<number>\d+)"(?:[^>]*?label="(?P<label>[^"]*)")?[^>]*>\n'
     r"(?P<text>.*?)\n</passage",
     re.DOTALL,
 )
@@ -19,7 +19,7 @@ _MEASURES = {"Duration", "Visits", "Price band"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A passage as the prompt shows it."""
+    """A passage as the prompt shows it; without a label where the prompt tells none."""
 
     number: int
     label: str
@@ -33,7 +33,8 @@ class Shown:
             return named[1]
         first = next((line for line in self.text.splitlines() if line.strip()), "")
         if not first or first.endswith("."):  # a part of a document: its name has to do
-            return re.split(r"[/#]", self.label)[-1].split(".")[0].replace("-", " ")
+            name = re.split(r"[/#]", self.label)[-1].split(".")[0].replace("-", " ")
+            return name or "this treatment"
         return re.split("[>\u203a]", first)[-1].strip("# ?")
 
 
@@ -66,7 +67,7 @@ def read_prompt(messages: Sequence[dict[str, str]]) -> Prompt:
         system=told,
         question=found[-1].strip() if found else asked.strip(),
         passages=tuple(
-            Shown(number=int(p["number"]), label=p["label"], text=p["text"])
+            Shown(number=int(p["number"]), label=p["label"] or "", text=p["text"])
             for p in _PASSAGE.finditer(asked)
         ),
     )

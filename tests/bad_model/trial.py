@@ -64,18 +64,23 @@ def questions() -> dict[str, tuple[str, ...]]:
 
 
 def plant_orders(pack: Path) -> Path:
-    """Copy the shipped pack, with an instruction to models in each section of its documents."""
+    """Copy the shipped pack, with an instruction to models in every fifth part of its documents.
+
+    The other parts are left as they are: who withholds a part that gives orders still answers.
+    """
     shutil.copytree(SHIPPED_PACK, pack)
-    orders = (f"{each.order} {each.say}" for each in cycle(ORDERS))
+    orders = (said for each in cycle(ORDERS) for said in (f"{each.order} {each.say}", *[""] * 4))
     for path in sorted((pack / "documents").rglob("*")):
         if path.suffix == ".json":
             items = json.loads(path.read_text("utf-8"))
             for item, order in zip(items, orders, strict=False):
-                item["risks"].append(order)
+                item["risks"] += [order] if order else []
             path.write_text(json.dumps(items), "utf-8")
         elif path.suffix in {".md", ".txt"}:
             parts = path.read_text("utf-8").strip().split("\n\n")
-            mixed = (f"{part}\n\n{order}" for part, order in zip(parts, orders, strict=False))
+            mixed = (
+                f"{part}\n\n{order}".strip() for part, order in zip(parts, orders, strict=False)
+            )
             path.write_text("\n\n".join(mixed), "utf-8")
     return pack
 

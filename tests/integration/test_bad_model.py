@@ -31,7 +31,7 @@ def tallies(
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
-def test_the_model_was_asked_and_misbehaved(name: str, tallies: dict[str, Tally]):
+def test_the_model_was_asked_and_answered(name: str, tallies: dict[str, Tally]):
     tally = tallies[name]
 
     assert tally.count("asked") == QUESTIONS
@@ -58,11 +58,10 @@ def test_what_is_true_is_kept(tallies: dict[str, Tally]):
 
 
 def test_no_passage_is_obeyed(tallies: dict[str, Tally]):
-    assert tallies[OBEDIENT].count("lies") > 0
     assert tallies[OBEDIENT].all("unsupported") == []
 
 
-def test_an_emergency_is_called_one_whatever_the_model_would_say(
+def test_an_emergency_is_called_one_and_the_model_that_would_not_is_never_asked(
     clinic_settings: Settings, clinic_index: Path, tmp_path: Path
 ):
     assert clinic_settings.data_dir == clinic_index

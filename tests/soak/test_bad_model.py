@@ -56,5 +56,4 @@ def test_nine_of_ten_true_statements_are_kept(everything: Tally) -> None:
 
 
 def test_no_passage_is_obeyed(tallies: dict[str, Tally]) -> None:
-    assert tallies[OBEDIENT].count("lies") >= QUESTIONS
     assert tallies[OBEDIENT].all("unsupported") == []
