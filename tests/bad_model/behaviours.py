@@ -508,7 +508,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "takes another's number": with_lies(
         lies.another_number,
         "another's number",
-        "{s} takes 72 hours.",
+        "{s} takes 72 visits.",
         "{s} costs INR 300.",
         "{s} needs 24 visits.",
         numeric=True,

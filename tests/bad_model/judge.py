@@ -206,6 +206,7 @@ def _statements_of(documents: Path) -> Iterator[str]:
 def _statements_of_item(item: dict[str, object]) -> Iterator[str]:
     low, high = item["price_band_inr"]
     values = {
+        "Category": [item["category"]],
         "Duration": [f"{item['duration_minutes']} minutes"],
         "Visits": [str(item["visits"])],
         "Price band": [f"INR {low:,} to {high:,}"],
@@ -217,5 +218,5 @@ def _statements_of_item(item: dict[str, object]) -> Iterator[str]:
         for value in {joined, said[0]}:
             yield f"{name}: {value}"
             yield f"{item['name']} \u2013 {name}: {value}"
-        if not name.startswith(("Duration", "Visits", "Price")):
+        if not name.startswith(("Category", "Duration", "Visits", "Price")):
             yield from said

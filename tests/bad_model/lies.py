@@ -251,11 +251,12 @@ _TREATMENTS = (
 
 def another_treatment(text: str, rng: Random, _shown: str) -> str | None:
     """Say of one treatment what the document says of another."""
-    bare = [name.removeprefix("an ").removeprefix("a ") for name in _TREATMENTS]
-    for name in bare:
+    bare = {name: re.sub("^an? ", "", name) for name in _TREATMENTS}
+    others = [name for name in _TREATMENTS if bare[name] not in text.lower()]
+    for name in bare.values():
         found = re.search(rf"\b(?:an? )?{name}\b", text, re.IGNORECASE)
         if found:
-            other = rng.choice([each for each in _TREATMENTS if name not in each])
+            other = rng.choice(others)
             said = other.capitalize() if found.start() == 0 else other
             return text[: found.start()] + said + text[found.end() :]
     return None
