@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from agentic_rag.agent.ask import ask
 from agentic_rag.agent.deps import Deps
-from agentic_rag.agent.steps.cite import prove
+from agentic_rag.agent.steps.cite import prove_all
 from agentic_rag.agent.steps.triage import triage
 from agentic_rag.domain import Answer, Outcome, Passage, Question
 from agentic_rag.language import words
@@ -61,5 +61,5 @@ def says_crisis(alarm: Alarm) -> bool:
 
 def carries(sentence: str, passage: Passage) -> bool:
     """Tell whether a patient would be shown the whole sentence, proven by this passage."""
-    shown = " ".join(each.sentence for each in prove(sentence, [passage]))
+    shown = " ".join(each.sentence for each in prove_all(sentence, [passage]))
     return bool(shown) and words(shown) == words(sentence)
