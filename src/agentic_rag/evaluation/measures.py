@@ -96,8 +96,12 @@ def ratio(metric: str, parts: Iterable[tuple[int, int]], of: str = "") -> list[M
     if not len(counted):
         return []
     so, whole = counted.T
-    low, high = _resampled((so, whole), _ratio_of_sums, paired=True)
     value = float(so.sum() / whole.sum())
+    if value in (0.0, 1.0):  # resampling cases that are all alike would promise certainty
+        [alike] = share(metric, [bool(value)] * len(counted))
+        low, high = alike.low, alike.high
+    else:
+        low, high = _resampled((so, whole), _ratio_of_sums, paired=True)
     return [Measure(metric=metric, of=of, value=value, low=low, high=high, count=int(whole.sum()))]
 
 

@@ -42,7 +42,8 @@ def tables(report: Report) -> Iterator[Table]:
     """Yield a table for each suite: what was measured, between what, and what is wanted."""
     for findings in report.findings:
         title = f"{findings.suite}: {findings.cases} cases in {findings.seconds:.1f} s"
-        table = Table("", title, "", "95%", "n", "wanted", box=None, title_justify="left")
+        columns = ("", "", "", "95%", "n", "wanted")
+        table = Table(*columns, title=title, title_justify="left", box=None)
         wanted = [v for v in report.verdicts if v.threshold.metric.startswith(f"{findings.suite}.")]
         for measure in findings.measures:
             if not measure.of or measure.metric.endswith("_p95"):

@@ -53,6 +53,15 @@ def test_a_ratio_counts_parts_and_resamples_cases():
     assert together[0].high - together[0].low > 2 * (apart[0].high - apart[0].low)
 
 
+@pytest.mark.parametrize("so", [0, 10])
+def test_cases_that_are_all_alike_promise_no_certainty(so):
+    [found] = ratio("suite.kept", [(so, 10)] * 10)
+    [alike] = share("suite.kept", [bool(so)] * 10)
+
+    assert (found.value, found.count) == (so / 10, 100)
+    assert (found.low, found.high) == (alike.low, alike.high)
+
+
 def test_one_case_has_no_interval():
     [found] = ratio("suite.kept", [(1, 2)])
 
