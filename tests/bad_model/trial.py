@@ -15,7 +15,7 @@ from agentic_rag.agent.ask import ask
 from agentic_rag.agent.deps import Deps
 from agentic_rag.clinic.profile import SHIPPED_PACK
 from agentic_rag.domain import Question
-from agentic_rag.evaluation import golden, retrieval
+from agentic_rag.evaluation.cases import SHIPPED_SUITES, GoldenCase, RetrievalCase, read_suite
 
 _STRIDE = 7  # each behaviour begins so many questions further, so that a few see many
 
@@ -59,8 +59,14 @@ class Tally:
 
 def questions() -> dict[str, tuple[str, ...]]:
     """Return the shipped questions that the documents answer, with the labels that do."""
-    asked = {c.question: c.labels for c in golden.read_cases() if c.outcome == "answered"}
-    return asked | {c.question: c.labels for c in retrieval.read_cases() if c.kind != "absent"}
+    asked = {
+        case.question: tuple(label for group in case.labels for label in group)
+        for case in read_suite(SHIPPED_SUITES / "golden.jsonl", GoldenCase)
+        if case.pack == SHIPPED_PACK.name and case.labels and not case.history
+    }
+    searches = read_suite(SHIPPED_SUITES / "retrieval.jsonl", RetrievalCase)
+    found = {case.question: case.labels for case in searches}
+    return asked | {question: labels for question, labels in found.items() if labels}
 
 
 def plant_orders(pack: Path) -> Path:

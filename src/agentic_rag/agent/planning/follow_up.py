@@ -106,6 +106,15 @@ _PAY = re.compile(
     r"\b(?:what|how much) (?:do|will|would|must|should) (?:i|we) (?:have to )?pay\b", re.IGNORECASE
 )
 _ANCHOR = re.compile(r"\b(?:after|before|during)\s+([^,.?!;]{3,40})", re.IGNORECASE)
+_MINE = re.compile(
+    r"^\W*(?:hi\W+|hello\W+)?my\s+([\w' -]{3,40}?)(?:\s+[\w'-]+)?\s+"
+    r"(?:on|in|at|into|against|is|are|was|has|keeps|hurts)\b",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(
+    r"\b(?:an?|the)\s+([\w -]{3,30}?)\s+or\s+(?:an?|the)\s+([\w -]{3,30}?)(?=\s*[.,;:\[]|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _DONE_WITH_IT = {"pay", "paying", "paid", "getting", "having", "doing"}
 _ARTICLE = re.compile(r"(?:a|an|the|my|your)\s+", re.IGNORECASE)
 _OR = re.compile(r"\s+(?:or|vs\.?|versus|and|than|compared (?:to|with))\s+|\s*,\s*", re.IGNORECASE)
@@ -123,12 +132,14 @@ class Context:
         earlier: the topics of the talk, the last one first.
         cited: what the assistant's last answer was about, as far as it shows.
         items: those of them that are names of things, not headings.
+        choice: two things between which it left the choice.
     """
 
     asked: str = ""
     earlier: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
+    choice: tuple[str, ...] = ()
 
     def after(self, resolved: str, told: str = "") -> "Context":
         """Return the context behind another question."""
@@ -136,7 +147,7 @@ class Context:
         earlier = self.earlier
         if found:
             earlier = (found, *(each for each in earlier if each != found))[:_TURNS]
-        return Context(resolved, earlier, subjects_of(told), items_of(told))
+        return Context(resolved, earlier, subjects_of(told), items_of(told), choice_of(told))
 
     @property
     def topic(self) -> str:
@@ -223,6 +234,17 @@ def items_of(answer: str) -> tuple[str, ...]:
     named = [*_SUBJECT.findall(answer[:4000]), *(re.sub(r"\.\w+$", "", file) for file in files)]
     topics = (topic_of(each.replace("-", " ")[:80].lower()) for each in named)
     return tuple(dict.fromkeys(filter(None, topics)))[:3]
+
+
+def choice_of(answer: str) -> tuple[str, ...]:
+    """Return the two things between which an answer leaves the choice, if it does.
+
+    >>> choice_of("It can be replaced with a dental implant or a dental bridge. [1]")
+    ('dental implant', 'dental bridge')
+    """
+    found = _CHOICE.search(answer[:4000])
+    named = [topic_of(each) for each in found.groups()] if found else []
+    return tuple(named) if all(named) else ()
 
 
 def _labels(answer: str) -> list[tuple[str, str]]:
@@ -366,6 +388,7 @@ def _put_in(text: str, found: re.Match[str], context: Context) -> str:
 def _anchor(context: Context) -> str:
     """Return the thing that "it" stands for: in "can I eat after a filling?" it is the filling."""
     found = _ANCHOR.search(context.asked)
+    found = found or _MINE.search(context.asked)
     thing = topic_of(found[1]) if found else ""
     is_thing = thing and not is_person_or_time(thing.split()) and thing in context.topic
     return thing if is_thing else context.topic
@@ -407,6 +430,8 @@ def of_cited(question: str, context: Context) -> str:
     >>> of_cited("and rinsing?", talk)
     'My tooth is out, can I rinsing? (filling)'
     """
+    if context.choice and _COMPARING.search(question) and not heavy_but_people(question):
+        return f"{question} ({' or '.join(context.choice)})"
     asked = resolved(question, context)
     if asked == question or not context.items or any(_shares(asked, c) for c in context.items):
         return asked

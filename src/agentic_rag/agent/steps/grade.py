@@ -64,6 +64,8 @@ async def grade(state: Journey, runtime: Runtime[Deps]) -> Journey:
         for fit in fits
     ]
     lacking = [at for at, kept in enumerate(told) if not kept]
+    if state.get("doubtful") and not state.get("missing") and not disputed:
+        return {**_nothing(state), "held": state["held"]}  # nobody knew better: all stands
     held = [(read[at][0], kept) for at, kept in enumerate(told) if kept]
     doubts = (_doubtful(want, kept, deps.profile.precedence) for want, kept in held)
     return {

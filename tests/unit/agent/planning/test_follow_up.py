@@ -2,7 +2,13 @@
 
 import pytest
 
-from agentic_rag.agent.planning.follow_up import Context, compared, context_of, resolved
+from agentic_rag.agent.planning.follow_up import (
+    Context,
+    compared,
+    context_of,
+    of_cited,
+    resolved,
+)
 from agentic_rag.domain import Turn
 
 
@@ -123,3 +129,17 @@ def test_two_things_of_the_talk_are_compared():
 @pytest.mark.parametrize("text", ["", "?", "it", "\n", "and", "that that that", "what about ?"])
 def test_scraps_are_survived(text):
     assert isinstance(resolved(text, talk("How much is a crown?")), str)
+
+
+def test_a_choice_that_the_assistant_left_is_what_which_of_the_two_means():
+    told = "A:It can be replaced with a dental implant or a dental bridge. [1]\nSource: a.md#b"
+
+    asked = of_cited("which of the two is faster?", talk("I lost a molar", told))
+
+    assert asked == "which of the two is faster? (dental implant or dental bridge)"
+
+
+def test_it_is_the_thing_that_was_spoken_of_and_not_what_it_does():
+    assert resolved("can I file it down?", talk("my new denture presses on the gum")) == (
+        "can I file denture down?"
+    )

@@ -189,3 +189,21 @@ async def test_the_reading_that_something_fits_best_is_held(graded):
     made = await graded([A], judge, state={"readings": {"scaling": ("lasik age",)}})
 
     assert made["held"] == ("lasik age",)
+
+
+async def test_a_doubtful_number_that_nobody_contradicts_stands_as_it_was(graded):
+    state = {"doubtful": ("Passage b.",), "relevant": (B, A), "held": ("scaling",), "missing": ()}
+
+    made = await graded([C], Scores(), state=state)
+
+    assert labels(made) == ["b.md", "a.md"]
+    assert made["held"] == ("scaling",)
+    assert made["doubtful"] == ()
+
+
+async def test_a_doubtful_number_gives_way_to_a_trusted_one_that_is_found_late(graded):
+    state = {"doubtful": ("Scaling costs INR 900.",), "relevant": (OLD,), "held": ("scaling",)}
+
+    made = await graded([NEW], Scores(), precedence=PRECEDENCE, state=state)
+
+    assert labels(made) == [NEW.label]
