@@ -71,6 +71,7 @@ class Shelf:
         return tuple(
             self._examine(said, [by_number.get(number) for number in numbers])
             for said, numbers in statements(answer.text)
+            if said not in answer.notes  # they say what the answer lacks, and nothing of the clinic
         )
 
     def _examine(self, said: str, cited: Sequence[Citation | None]) -> Statement:
