@@ -162,7 +162,7 @@ def context_of(history: Sequence[Turn]) -> Context:
         if turn is None or turn.role != "user" or small_talk(turn.text):
             continue
         told = following.text if following and following.role == "assistant" else ""
-        context = context.after(resolved(turn.text[:_TURN_CHARS], context), told)
+        context = context.after(resolved(" ".join(turn.text[:_TURN_CHARS].split()), context), told)
     return context
 
 

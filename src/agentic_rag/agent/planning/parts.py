@@ -66,7 +66,7 @@ def parts_of(message: str, context: Context) -> list[Part]:
     >>> [part.asked for part in parts_of("cost and duration of scaling?", Context())]
     ['cost of scaling', 'duration of scaling']
     """
-    text = without_greeting(message[:_LONGEST_CHARS]) if len(message) > 1 else message
+    text = without_greeting(_tidy(message))
     things = compared(text, context)
     aspect = aspect_of(text) if things else None
     if things and aspect:
@@ -76,6 +76,12 @@ def parts_of(message: str, context: Context) -> list[Part]:
     if len(pieces) < 2:  # noqa: PLR2004  # one part
         return [Part(_of_hours(of_cited(text, context)), text)]
     return _in_full(pieces[:MOST_PARTS], context)
+
+
+def _tidy(message: str) -> str:
+    """Cut a message to what is read of it, and white space to one space or one line break."""
+    lines = (" ".join(line.split()) for line in message[:_LONGEST_CHARS].splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def _in_full(pieces: Sequence[Part], context: Context) -> list[Part]:

@@ -1,5 +1,7 @@
 """Parts: several questions in one message."""
 
+import time
+
 import pytest
 
 from agentic_rag.agent.planning.follow_up import Context
@@ -72,3 +74,17 @@ def test_a_comparison_asks_for_both():
 def test_there_are_never_many_parts():
     assert len(asked("How much is scaling? " + "Is there parking number? " * 500)) <= 4
     assert len(asked("; ".join(f"what is crown {letter}" for letter in "abcdefghij"))) <= 4
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["\n" * 4000, " " * 4000, "and " * 1000, ", " * 2000, "it " * 1300, "what is x and " * 280],
+    ids=ascii,
+)
+def test_a_message_that_is_made_to_be_slow_is_read_in_no_time(message):
+    parts_of(message, Context().after("What is scaling?"))
+
+    start = time.process_time()
+    parts_of(message, Context().after("What is scaling?"))
+
+    assert time.process_time() - start < 0.2
