@@ -1,66 +1,120 @@
-"""Trains the hunch of triage on the project's set, and writes it as plain data.
+"""Trains the hunch of triage on the project's sets and lessons, and writes it as plain data.
 
-    python benchmarks/train_triage.py path/to/triage.jsonl
+    python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] [--only-report]
 
-The threshold lies where messages that a fold was not trained on raise hardly a false alarm.
+Each set is judged by what was learned from the others; the thresholds come from that.
 """
 
 import argparse
 import json
+import random
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
-from agentic_rag.safety.hunch import WEIGHTS, letter_runs
-from agentic_rag.safety.spelling import read_words
+from agentic_rag.safety.hunch import WEIGHTS, traits_of, views_of
+from agentic_rag.safety.redflags import RedFlags, read_rules
 
-FALSE_ALARMS = {"crisis": 0.004, "emergency": 0.012}
-STRENGTH = 0.5
-SMALL = 0.015
+LESSONS = Path(__file__).with_name("triage_lessons.txt")
+KINDS = {"!": "emergency", "*": "crisis", "-": "none"}
+FALSE_ALARMS = {"crisis": 0.004, "emergency": 0.045}
+CREDIT = {"crisis": 0.0, "emergency": 1.0}
+STRENGTH = 1.0
+FORGOTTEN = 0.8  # the share of concepts left out of a second look, that letters be learned too
+SMALL = 0.012
+
+
+@dataclass(frozen=True)
+class Case:
+    """A message as the hunch sees it: its traits, what it is, and whether a rule speaks."""
+
+    traits: dict[str, float]
+    expected: str
+    by_rule: bool
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("suite", type=Path)
-    lines = arguments.parse_args().suite.read_text(encoding="utf-8").splitlines()
-    cases = [json.loads(line) for line in lines]
-    features = [runs_of(case["text"]) for case in cases]
-    expected = np.array([case["expected"] for case in cases])
-    table = {
-        "crisis": train(features, expected == "crisis", FALSE_ALARMS["crisis"]),
-        "emergency": train(features, expected != "none", FALSE_ALARMS["emergency"]),
-    }
-    WEIGHTS.write_text(json.dumps(table, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
-
-
-def runs_of(text: str) -> Counter[str]:
-    words = [word.text for word in read_words(text)]
-    counted: Counter[str] = Counter(run for word in words for run in letter_runs(word))
-    return Counter({run: n / max(1, len(words)) ** 0.5 for run, n in counted.items()})
-
-
-def train(features: list[Counter[str]], wanted: np.ndarray, share: float) -> dict[str, object]:
-    scores = np.zeros(len(wanted))
-    folds = StratifiedKFold(8, shuffle=True, random_state=0)
-    for seen, unseen in folds.split(features, wanted):
-        model, words = fit([features[at] for at in seen], wanted[seen])
-        scores[unseen] = model.decision_function(
-            narrow(words.transform([features[a] for a in unseen]))
+    arguments.add_argument("suites", type=Path, nargs="+")
+    arguments.add_argument("--only-report", action="store_true")
+    asked = arguments.parse_args()
+    flags = read_rules(examples=False)
+    sets = [read_set(flags, path) for path in asked.suites]
+    lessons = read_lessons(flags)
+    table = {}
+    for name in ("crisis", "emergency"):
+        table[name] = train(sets, lessons, name)
+    if not asked.only_report:
+        WEIGHTS.write_text(
+            json.dumps(table, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8"
         )
-    threshold = float(np.quantile(scores[~wanted], 1 - share))
-    found = (scores[wanted] > threshold).mean()
-    print(f"threshold {threshold:.2f}: alone finds {found:.2f} of what it was not trained on")
-    model, words = fit(features, wanted)
+
+
+def read_set(flags: RedFlags, path: Path) -> list[Case]:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [
+        case_of(flags, [*(t["text"] for t in row["history"] or () if t["role"] == "user"),
+                        row["text"]], row["expected"])
+        for row in rows
+    ]  # fmt: skip
+
+
+def read_lessons(flags: RedFlags) -> list[Case]:
+    """The lessons, and the examples that the rules have to pass."""
+    lines = LESSONS.read_text(encoding="utf-8").splitlines()
+    cases = [case_of(flags, [line[2:]], KINDS[line[0]]) for line in lines if line[0] in KINDS]
+    for rule in flags.rules:
+        kind = "crisis" if rule.category == "self_harm" else "emergency"
+        cases += [case_of(flags, [each], kind) for each in rule.examples for _ in range(2)]
+        cases += [case_of(flags, [each], "none") for each in rule.counter_examples for _ in "12"]
+    return cases
+
+
+def case_of(flags: RedFlags, turns: list[str], expected: str) -> Case:
+    reading = flags.read(turns)
+    views = list(views_of(reading))
+    traits = traits_of(views[0], list(flags.lexicon.bits)) if views else {}
+    return Case(traits, expected, flags.by_rule(reading) is not None)
+
+
+def train(sets: list[list[Case]], lessons: list[Case], name: str) -> dict[str, object]:
+    credit, scores, wanted = CREDIT[name], [], []
+    for at, unseen in enumerate(sets):
+        seen = [case for n, each in enumerate(sets) if n != at for case in each]
+        model, words = fit([*seen, *lessons], name)
+        matrix = narrow(words.transform([case.traits for case in unseen]))
+        by_rule = np.array([case.by_rule for case in unseen])
+        scores.append(model.decision_function(matrix) + credit * by_rule)
+        wanted.append(np.array([is_wanted(case, name) for case in unseen]))
+    pooled, is_pooled = np.concatenate(scores), np.concatenate(wanted)
+    threshold = float(np.quantile(pooled[~is_pooled], 1 - FALSE_ALARMS[name]))
+    for at, (score, yes) in enumerate(zip(scores, wanted, strict=True)):
+        found, false = (score[yes] > threshold).mean(), (score[~yes] > threshold).mean()
+        print(f"{name}: set {at + 1} of {len(yes)}, unseen: found {found:.3f}, false {false:.3f}")
+    model, words = fit([case for each in [*sets, lessons] for case in each], name)
     weights = dict(zip(words.feature_names_, model.coef_[0].round(3).tolist(), strict=True))
-    kept = {run: weight for run, weight in weights.items() if abs(weight) > SMALL}
-    return {"bias": float(model.intercept_[0]), "threshold": threshold, "weights": kept}
+    kept = {trait: weight for trait, weight in weights.items() if abs(weight) > SMALL}
+    bias = round(float(model.intercept_[0]) - threshold, 3)
+    return {"bias": bias, "credit": credit, "weights": kept}
 
 
-def fit(features, wanted):  # noqa: ANN001, ANN201  # scikit-learn ships no types
+def is_wanted(case: Case, name: str) -> bool:
+    return case.expected == "crisis" if name == "crisis" else case.expected != "none"
+
+
+def fit(cases: list[Case], name: str):  # noqa: ANN201  # scikit-learn ships no types
+    wanted = np.array([is_wanted(case, name) for case in cases] * 2)
+    often = Counter(trait for case in cases for trait in case.traits)
+    chance = random.Random(0)  # noqa: S311  # not for secrets
+    features = [{t: n for t, n in case.traits.items() if often[t] > 1} for case in cases]
+    features += [
+        {t: n for t, n in each.items() if t[0] != "#" or chance.random() > FORGOTTEN}
+        for each in features
+    ]
     words = DictVectorizer()
     matrix = narrow(words.fit_transform(features))
     model = LogisticRegression(

@@ -57,6 +57,9 @@ _EVENTS = [
     "head",
     "heart_attack",
 ]
+_QUESTION_WORDS = frozenset(["kya", "kyaa", "kia", "ka", "क्या", "का"])
+_OF_HABIT = ("ta", "ti", "te", "to", "tat", "na", "ता", "ती", "ते", "तो", "तात", "ना", "णं", "णे")
+_BE = frozenset(["hai", "h", "he", "hain", "ahe", "aahe", "है", "हैं", "आहे", "normal", "नॉर्मल"])
 _BEGINS_A_TOPIC = frozenset(
     ["for", "in", "about", "after", "regarding", "during", "with", "when", "re"]
 )
@@ -117,6 +120,9 @@ class Framing:
                 gaps[before] = TURN
         concepts = [self._lexicon.look(word) for word in words]
         self._take_phrases(words, concepts, gaps)
+        for at, word in enumerate(words):
+            if word in _QUESTION_WORDS and _asks_of_habit(words, gaps, at):
+                concepts[at] |= self._is["asks"]
         return Reading(words, concepts, gaps, [THERE] * len(words), [False] * len(words))
 
     def _take_phrases(self, words: list[str], concepts: list[int], gaps: list[int]) -> None:
@@ -475,6 +481,16 @@ _COULD_BE_A_PET = frozenset(
         "आमच्या",
     ]
 )
+
+
+def _asks_of_habit(words: Sequence[str], gaps: Sequence[int], at: int) -> bool:
+    """Tell whether a question is about what happens as a rule: "sujta hai kya?", "yete ka?"."""
+    if at + 1 < len(words) and gaps[at + 1] < COMMA:
+        return False
+    verb = at - 1
+    while verb > 0 and words[verb] in _BE:
+        verb -= 1
+    return verb > 0 and words[verb].endswith(_OF_HABIT)
 
 
 def _cut(reading: Reading, start: int, end: int, gap: int) -> Iterator[tuple[int, int]]:

@@ -11,9 +11,9 @@ import yaml
 
 from agentic_rag.errors import BadPack
 from agentic_rag.safety.framing import CANNOT, THERE, Framing, Reading
-from agentic_rag.safety.hunch import Hunch, read_hunches
+from agentic_rag.safety.hunch import WINDOW, Hunch, read_hunches, views_of
 from agentic_rag.safety.lexicon import Lexicon, read_lexicon
-from agentic_rag.safety.spelling import STOP, TURN, read_words
+from agentic_rag.safety.spelling import STOP, read_words
 
 SHIPPED_RULES = Path(__file__).with_name("redflags.yaml")
 SELF_HARM = "self_harm"
@@ -92,28 +92,48 @@ class RedFlags:
 
     def find(self, turns: Iterable[str]) -> Alarm | None:
         """Return the gravest alarm in what a person said, oldest turn first, or None."""
-        reading = self._framing.read(tuple(turns))
+        reading = self.read(turns)
+        alarm = self.by_rule(reading)
+        if alarm is None:
+            return self._have_a_hunch(reading)
+        return None if self._is_in_doubt(alarm, reading) else alarm
+
+    def read(self, turns: Iterable[str]) -> Reading:
+        """Read what a person said: what is there, and how it is meant."""
+        return self._framing.read(tuple(turns))
+
+    def by_rule(self, reading: Reading) -> Alarm | None:
+        """Return the gravest alarm that a rule raises."""
         page = _Page(reading)
         for rule, signs, unless in self._signs:
             for sign in signs:
                 if page.holds(sign, unless, rule.near):
                     return Alarm(rule.category, rule.reason, rule.source, rule.name)
-        return self._have_a_hunch(reading)
+        return None
+
+    def _is_in_doubt(self, alarm: Alarm, reading: Reading) -> bool:
+        """Only a short message that is framed as something else, and sounds it, calls one off."""
+        if alarm.is_crisis or alarm.rule.startswith(_OF_A_PACK) or len(reading.texts) > WINDOW:
+            return False
+        doubts = self.lexicon.mask(*_DOUBTS)
+        if not any(concepts & doubts for concepts in reading.concepts):
+            return False
+        return not self.hunches["emergency"].speaks(views_of(reading), beside_a_rule=True)
 
     def _have_a_hunch(self, reading: Reading) -> Alarm | None:
         """Where no rule speaks, what was said last may still sound like an alarm."""
-        start = max((at for at, gap in enumerate(reading.gaps) if gap == TURN), default=0)
-        words = [
-            word
-            for word, muted in zip(reading.texts[start:], reading.muted[start:], strict=True)
-            if not muted
-        ]
+        views = list(views_of(reading))
         for name, alarm in _HUNCHES.items():
-            if self.hunches[name].speaks(words):
+            if self.hunches[name].speaks(views):
                 return alarm
         return None
 
 
+_OF_A_PACK = "pack: "
+_DOUBTS = (
+    "ask asks never_person if if_so maybe whether past recently was resolved fiction money pet "
+    "admin scared mild habit harmless later thing mishap chewing no not nahi anaesthetised phone"
+).split()
 _HUNCHES = {
     "crisis": Alarm(
         SELF_HARM, "it sounds as if somebody may harm themselves", "the project's own set", "hunch"
@@ -232,7 +252,7 @@ def _read_sign(sign: str, lexicon: Lexicon) -> tuple[_Term, ...]:
 def pack_rule(row: Mapping[str, Any]) -> Rule:
     """Return a rule as a pack gives it: its signs are phrases."""
     return Rule(
-        name=f"pack: {row['category']}",
+        name=f"{_OF_A_PACK}{row['category']}",
         category=row["category"],
         reason=row["reason"],
         source=row.get("source", "the clinic"),
@@ -242,8 +262,8 @@ def pack_rule(row: Mapping[str, Any]) -> Rule:
     )
 
 
-def read_rules(extra: Sequence[Rule] = ()) -> RedFlags:
-    """Read the shipped rules, add those of a pack, and try every example.
+def read_rules(extra: Sequence[Rule] = (), *, examples: bool = True) -> RedFlags:
+    """Read the shipped rules, add those of a pack, and try every example (training has yet to).
 
     Raises:
         BadPack: the rules cannot be read, or one fails its own examples.
@@ -255,12 +275,15 @@ def read_rules(extra: Sequence[Rule] = ()) -> RedFlags:
         shipped = [_read_rule(row) for row in table]
         crisis = [rule for rule in shipped if rule.category == SELF_HARM]
         others = [rule for rule in shipped if rule.category != SELF_HARM]
-        flags = RedFlags((*crisis, *added, *others), read_lexicon(phrases), read_hunches())
+        lexicon = read_lexicon(phrases)
+        flags = RedFlags(
+            (*crisis, *added, *others), lexicon, read_hunches(list(lexicon.bits))
+        )
         flags.find(["warm up"])
     except (OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         told = f"{SHIPPED_RULES.name}: the red-flag rules cannot be read: {error}"
         raise BadPack(told) from error
-    for rule in flags.rules:
+    for rule in flags.rules if examples else ():
         _try_examples(flags, rule)
     return flags
 
