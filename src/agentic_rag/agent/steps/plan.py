@@ -15,7 +15,8 @@ from agentic_rag.agent.planning.tongue import ENGLISH, in_english, language_of
 from agentic_rag.agent.state import Journey
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Turn
-from agentic_rag.language import topic_words, words
+from agentic_rag.injection import talks_to_models
+from agentic_rag.language import sentences, topic_words, words
 
 
 async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
@@ -52,7 +53,7 @@ async def _parts(state: Journey, deps: Deps) -> list[Part]:
     """Return what is asked, in full: as a model that is awake has it, else by rule."""
     question, again = state["question"], state.get("attempts", 0) > 0
     context = context_of([replace(turn, text=_read(turn)) for turn in question.history])
-    asked = await deps.retriever.mend(_in_english(question.text))
+    asked = await deps.retriever.mend(_in_english(_to_the_clinic(question.text)))
     parts = parts_of(asked, context)
     if deps.planner and (context.topic or again or len(parts) > 1):
         planned = await deps.planner.plan(question.text, question.history)
@@ -93,6 +94,12 @@ def _again(searches: Sequence[str], missing: Sequence[str]) -> list[str]:
     """Search for what was missing alone, and for the rest without it."""
     rests = (" ".join(word for word in words(search) if word not in missing) for search in searches)
     return [" ".join(missing), *(rest for rest in rests if topic_words(rest))]
+
+
+def _to_the_clinic(text: str) -> str:
+    """Leave out what gives orders to a model, where a question is left beside it."""
+    said = sentences(text)
+    return " ".join(each for each in said if not talks_to_models(each)) or text
 
 
 def _read(turn: Turn) -> str:
