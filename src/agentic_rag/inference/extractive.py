@@ -27,7 +27,14 @@ _KINDS = (  # how a question asks for a number, and how a statement tells such a
      r"\b(?:minute|hour|day|week|month|year)s?\b"),
     (r"\bwhat time\b|\bhours\b", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
 )  # fmt: skip
-_ALIKE = {"hurt": "pain", "ach": "pain", "ache": "pain", "cost": "price", "charg": "price"}
+_ALIKE = {
+    "hurt": "pain",
+    "ach": "pain",
+    "ache": "pain",
+    "cost": "price",
+    "charg": "price",
+    "durat": "take",
+}
 _TRUST = 0.02  # what each place further back in the evidence costs
 
 Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
