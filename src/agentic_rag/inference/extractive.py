@@ -33,7 +33,14 @@ _OWED = (  # what a question asks for by name: a statement without it is no answ
     (r"\bhow many (?P<unit>years|months|weeks|days|hours|minutes|milligrams|visits)\b", None),
     (r"\bhow (?:long|many years)\b.*\blasts?\b", r"\b(?:minute|hour|day|week|month|year)s?\b"),
 )  # fmt: skip
-_ALIKE = {"hurt": "pain", "ach": "pain", "ache": "pain", "cost": "price", "charg": "price"}
+_ALIKE = {
+    "hurt": "pain",
+    "ach": "pain",
+    "ache": "pain",
+    "cost": "price",
+    "charg": "price",
+    "durat": "take",
+}
 _TRUST = 0.02  # what each place further back in the evidence costs
 
 Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]

@@ -70,7 +70,7 @@ _DAY = "|".join(_DAYS)
 _WEEK = re.compile(rf"\b({_DAY})s?(?:\s*(?:to|-|\u2013)\s*({_DAY})s?)?\b", re.IGNORECASE)
 _CLOSED = re.compile(r"\b(?:closed|shut|not open)\b", re.IGNORECASE)
 
-_ALIKE = {"durat": "take", "requir": "take", "need": "take", "close": "open", "shut": "open"}
+_ALIKE = {"durat": "take", "close": "open", "shut": "open"}
 _MEASURES = """
     inr rs rupees price cost costs fee charge charged band rate usual usually about year old age
     percent am pm ist

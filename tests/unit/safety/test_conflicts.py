@@ -59,6 +59,10 @@ AGREE = {
         ("Root canal", "Duration: 90 minutes"),
         ("Root canal", "Tenderness for two or three days is common after a root canal."),
     ),
+    "what takes long and what is needed soon": (
+        ("Root canal treatment", "Duration: 90 minutes"),
+        ("Root canal", "A back tooth needs a crown within four weeks of root canal treatment."),
+    ),
     "other acts": (
         ("Extraction", "Do not rinse, spit or use a straw for 24 hours after an extraction."),
         ("Extraction", "Do not smoke for at least 72 hours after an extraction."),

@@ -101,7 +101,10 @@ _PEOPLE_AND_TIMES = PEOPLE_STEMS | TIME_STEMS
 NAMING_STEMS = stems("open opening close closed closing check notice change")
 """Light words that a clinic's patients name a thing with: "are you open?"."""
 
-_VAGUE_STEMS = stems("treatment procedure operation process thing option work done treat")
+_VAGUE_STEMS = stems(
+    "treatment procedure operation process thing option work done treat range band estimate detail "
+    "details info approximate approx"
+)
 """Names for what the talk is about, whatever it is."""
 
 

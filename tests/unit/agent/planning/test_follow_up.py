@@ -143,3 +143,9 @@ def test_it_is_the_thing_that_was_spoken_of_and_not_what_it_does():
     assert resolved("can I file it down?", talk("my new denture presses on the gum")) == (
         "can I file denture down?"
     )
+
+
+def test_what_was_asked_of_a_thing_is_no_part_of_its_name():
+    context = talk("Whats the price range for Root Canal Therapy?")
+
+    assert resolved("How long does it take?", context) == "How long does root canal therapy take?"
