@@ -30,11 +30,13 @@ SMALL = 0.012
 
 @dataclass(frozen=True)
 class Case:
-    """A message as the hunch sees it: its traits, what it is, and whether a rule speaks."""
+    """A message as the hunch sees it: its traits, what it is, and whether a rule speaks,
+    and nothing may call it off."""
 
     traits: dict[str, float]
     expected: str
     by_rule: bool
+    is_certain: bool
 
 
 def main() -> None:
@@ -78,7 +80,9 @@ def case_of(flags: RedFlags, turns: list[str], expected: str) -> Case:
     reading = flags.read(turns)
     views = list(views_of(reading))
     traits = traits_of(views[0], list(flags.lexicon.bits)) if views else {}
-    return Case(traits, expected, flags.by_rule(reading) is not None)
+    found = flags.by_rule(reading)
+    is_certain = found is not None and not flags.may_be_called_off(found, reading)
+    return Case(traits, expected, found is not None, is_certain)
 
 
 def train(sets: list[list[Case]], lessons: list[Case], name: str) -> dict[str, object]:
@@ -93,7 +97,10 @@ def train(sets: list[list[Case]], lessons: list[Case], name: str) -> dict[str, o
     pooled, is_pooled = np.concatenate(scores), np.concatenate(wanted)
     threshold = float(np.quantile(pooled[~is_pooled], 1 - FALSE_ALARMS[name]))
     for at, (score, yes) in enumerate(zip(scores, wanted, strict=True)):
-        found, false = (score[yes] > threshold).mean(), (score[~yes] > threshold).mean()
+        alarm = score > threshold
+        if name == "emergency":
+            alarm |= np.array([case.is_certain for case in sets[at]])
+        found, false = alarm[yes].mean(), alarm[~yes].mean()
         print(f"{name}: set {at + 1} of {len(yes)}, unseen: found {found:.3f}, false {false:.3f}")
     model, words = fit([case for each in [*sets, lessons] for case in each], name)
     weights = dict(zip(words.feature_names_, model.coef_[0].round(3).tolist(), strict=True))
