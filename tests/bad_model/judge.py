@@ -135,7 +135,7 @@ def _lines(answer: Answer) -> list[str]:
         return []
     *lines, last = answer.text.split("\n")
     lines = lines if last.startswith("Source:") else [*lines, last]
-    return [line for line in lines if plain(line)]
+    return [line for line in lines if plain(line) and line not in answer.notes]
 
 
 def _alike(said: Said, key: str) -> float:

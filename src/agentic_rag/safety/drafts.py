@@ -37,6 +37,11 @@ _UNSAFE = (
 )  # fmt: skip
 _LEAD = re.compile(r"^(?:[-*+\u2022>\s]+|\d{1,2}[.)]\s+)+")
 _ODD_MARKERS = re.compile(r"\[[^\]\n]{0,40}\]")
+_SAYS_WHERE = re.compile(  # the citation says that
+    r"^(?:according to|as per|based on) (?:the|our) (?:[\w'\u2019]+ ){0,2}"
+    r"(?:documents?|information|polic(?:y|ies)|records|leaflets?),\s+",
+    re.IGNORECASE,
+)
 _SPACES = re.compile(r"\s+")
 
 
@@ -76,5 +81,6 @@ def _all(text: str) -> Iterator[Claim]:
         raw = text[start:end]
         named = tuple(int(number) for number in _MARKER.findall(raw))
         bare = _ODD_MARKERS.sub("", _MARKER.sub("", raw))
-        said = _SPACES.sub(" ", _LEAD.sub("", bare)).strip()
+        said = _SAYS_WHERE.sub("", _SPACES.sub(" ", _LEAD.sub("", bare)).strip())
+        said = said[:1].upper() + said[1:]
         yield Claim(re.sub(r" ([.,;:!?])", r"\1", said), named)

@@ -292,9 +292,7 @@ def read_rules(extra: Sequence[Rule] = (), *, examples: bool = True) -> RedFlags
         crisis = [rule for rule in shipped if rule.category == SELF_HARM]
         others = [rule for rule in shipped if rule.category != SELF_HARM]
         lexicon = read_lexicon(phrases)
-        flags = RedFlags(
-            (*crisis, *added, *others), lexicon, read_hunches(list(lexicon.bits))
-        )
+        flags = RedFlags((*crisis, *added, *others), lexicon, read_hunches(list(lexicon.bits)))
         flags.find(["warm up"])
     except (OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         told = f"{SHIPPED_RULES.name}: the red-flag rules cannot be read: {error}"
