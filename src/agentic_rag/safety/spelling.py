@@ -71,7 +71,8 @@ def tidy(message: str) -> str:
 
 def _break_at(found: re.Match[str]) -> int:
     """A dot or colon between digits, as in 38.5, separates nothing."""
-    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    start, end = found.span()
+    before, after = found.string[max(0, start - 1) : start], found.string[end : end + 1]
     return 0 if before.isdigit() and after.isdigit() and found[0] in ".:" else STOP
 
 
