@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 COMMA, STOP, TURN = 1, 2, 3
 """What may stand in front of a word: a comma, the end of a sentence, the end of a turn."""
@@ -29,8 +29,7 @@ _ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
 _IN_PLACE_OF_LETTERS = str.maketrans("013457@$", "oieastas")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a message, in lower case, and the break in front of it."""
 
     text: str
