@@ -21,7 +21,7 @@ from agentic_rag.safety.redflags import RedFlags, read_rules
 
 LESSONS = Path(__file__).with_name("triage_lessons.txt")
 KINDS = {"!": "emergency", "*": "crisis", "-": "none"}
-FALSE_ALARMS = {"crisis": 0.004, "emergency": 0.045}
+FALSE_ALARMS = {"crisis": 0.004, "emergency": 0.04}
 CREDIT = {"crisis": 0.0, "emergency": 1.0}
 STRENGTH = 1.0
 FORGOTTEN = 0.8  # the share of concepts left out of a second look, that letters be learned too
@@ -30,8 +30,7 @@ SMALL = 0.012
 
 @dataclass(frozen=True)
 class Case:
-    """A message as the hunch sees it: its traits, what it is, and whether a rule speaks,
-    and nothing may call it off."""
+    """A message as the hunch sees it; it is certain where the hunch may not call a rule off."""
 
     traits: dict[str, float]
     expected: str
@@ -116,7 +115,7 @@ def is_wanted(case: Case, name: str) -> bool:
 def fit(cases: list[Case], name: str):  # noqa: ANN201  # scikit-learn ships no types
     wanted = np.array([is_wanted(case, name) for case in cases] * 2)
     often = Counter(trait for case in cases for trait in case.traits)
-    chance = random.Random(0)  # noqa: S311  # not for secrets
+    chance = random.Random(0)  # not for secrets
     features = [{t: n for t, n in case.traits.items() if often[t] > 1} for case in cases]
     features += [
         {t: n for t, n in each.items() if t[0] != "#" or chance.random() > FORGOTTEN}

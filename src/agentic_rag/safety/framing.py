@@ -10,6 +10,7 @@ THERE, ABSENT, CANNOT = 0, 1, 2
 """A sign is there; is denied as one of several; or has a "not" of its own, maybe the alarm."""
 
 _REACH = 8  # words that a "not" looks over
+_LOOKS_BACK = 1000  # words that an "it is over now" may concern: what is older stays an alarm
 _NEUTRAL = [
     "site",
     "mouth",
@@ -120,8 +121,8 @@ class Framing:
                 gaps[before] = TURN
         concepts = [self._lexicon.look(word) for word in words]
         self._take_phrases(words, concepts, gaps)
-        for at, word in enumerate(words):
-            if word in _QUESTION_WORDS and _asks_of_habit(words, gaps, at):
+        for at, text in enumerate(words):
+            if text in _QUESTION_WORDS and _asks_of_habit(words, gaps, at):
                 concepts[at] |= self._is["asks"]
         return Reading(words, concepts, gaps, [THERE] * len(words), [False] * len(words))
 
@@ -391,7 +392,7 @@ class Framing:
                 continue
             named = self._all(reading, seg_low, seg_high) & self._signs
             named &= ~(self._is["stop"] | self._is["resolved"] | self._is["trouble"])
-            for each in range(seg_high):
+            for each in range(max(0, seg_high - _LOOKS_BACK), seg_high):
                 here = reading.concepts[each]
                 lasting = here & self._events and each >= turn
                 if not lasting and (not named or here & named):

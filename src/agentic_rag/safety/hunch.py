@@ -98,7 +98,7 @@ class Hunch:
             anyhow |= concepts
         total = self.bias + said / math.sqrt(len(view.words))
         for concepts, weights in zip((*view.ways, anyhow), self._by_concept, strict=True):
-            total += sum(weight for bit, weight in weights.items() if concepts & bit)
+            total += _sum_of(concepts, weights)
         return total
 
     def _word(self, word: str) -> float:
@@ -106,6 +106,15 @@ class Hunch:
 
     def _pair(self, word: str, after: str) -> float:
         return self.weights.get(_trait_of_pair(word, after), 0.0)
+
+
+def _sum_of(concepts: int, weights: Mapping[int, float]) -> float:
+    total = 0.0
+    while concepts:
+        bit = concepts & -concepts
+        total += weights.get(bit, 0.0)
+        concepts ^= bit
+    return total
 
 
 def traits_of(view: View, concepts: Sequence[str]) -> dict[str, float]:

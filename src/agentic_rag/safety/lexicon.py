@@ -118,6 +118,7 @@ class Lexicon:
                 for word in words.split():
                     self._add(word, language, concept)
         self.look = lru_cache(maxsize=1 << 16)(self._look)
+        self.begun = lru_cache(maxsize=1 << 16)(self._find_begun)
         self.pairs = lru_cache(maxsize=1 << 17)(self._find_pairs)
 
     def mask(self, *concepts: str) -> int:
@@ -144,12 +145,20 @@ class Lexicon:
 
     def _find_pairs(self, word: str, after: str) -> list[tuple[tuple[Piece, ...], int]]:
         """Return the phrases that may begin with two words."""
+        begun = self.begun(word)
+        if not begun:
+            return []
+        follows = forms_of(after)
+        return [(pieces, bits) for pieces, bits in begun if pieces[1].fits(follows)]
+
+    def _find_begun(self, word: str) -> list[tuple[tuple[Piece, ...], int]]:
+        """Return the phrases that may begin with a word."""
         forms = forms_of(word)
         spelt = {forms.english, forms.indic}
         stems = {each[:length] for each in spelt for length in range(2, len(each) + 1)}
         found = [each for key in spelt for each in self._phrases.get(key, ())]
         found += [each for key in stems for each in self._stem_phrases.get(key, ())]
-        return [(pieces, bits) for pieces, bits in found if _fit(pieces[:2], (word, after))]
+        return [(pieces, bits) for pieces, bits in found if pieces[0].fits(forms)]
 
     def _add(self, word: str, language: str, concept: str) -> None:
         bits = self.bits[concept]

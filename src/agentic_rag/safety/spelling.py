@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 COMMA, STOP, TURN = 1, 2, 3
 """What may stand in front of a word: a comma, the end of a sentence, the end of a turn."""
@@ -29,8 +29,7 @@ _ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
 _IN_PLACE_OF_LETTERS = str.maketrans("013457@$", "oieastas")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a message, in lower case, and the break in front of it."""
 
     text: str
@@ -71,7 +70,8 @@ def tidy(message: str) -> str:
 
 def _break_at(found: re.Match[str]) -> int:
     """A dot or colon between digits, as in 38.5, separates nothing."""
-    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    start, end = found.span()
+    before, after = found.string[max(0, start - 1) : start], found.string[end : end + 1]
     return 0 if before.isdigit() and after.isdigit() and found[0] in ".:" else STOP
 
 

@@ -325,3 +325,38 @@ def test_a_rule_that_cannot_find_its_own_words_is_refused():
 def test_a_rule_that_finds_its_counter_example_is_refused():
     with pytest.raises(BadPack, match="counter-example is found: a numb leg"):
         read_rules([pack("odd", "odd", ("numb leg",), counter_examples=("a numb leg",))])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "root canal ke baad chehra sujta hai kya?",
+        "रूट कॅनालनंतर चेहरा सुजतो का",
+        "root canal nantar chehra sujto ka",
+        "agar bacche ka daant toot jaye to turant kya karna chahiye",
+        "what is the right liquid for keeping a knocked-out tooth in?",
+        "I had a bypass in 2016 after a heart attack, can I have a cleaning?",
+        "how long does the bleeding last after an extraction usually",
+    ],
+)
+def test_a_question_of_what_happens_as_a_rule_is_no_emergency(said):
+    assert FLAGS.find([said]) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["I can't breathe", "My face is badly swollen", "बेटे का दांत गिरने से टूट गया", "rakt thambat nahi"],
+)
+def test_a_plain_present_sign_stands_whatever_is_said_beside_it(said):
+    around = "What does scaling cost? Last year I had a filling. {} I read a story about it."
+
+    assert FLAGS.find([around.format(said + ".")]) is not None
+
+
+def test_a_hunch_calls_off_no_rule_of_a_pack():
+    flags = read_rules([pack("odd", "odd", ("numb leg",))])
+
+    alarm = flags.find(["what if, in a story, for a price, a numb leg?"])
+
+    assert alarm is None or alarm.category == "odd"
+    assert flags.find(["last year, a filling. numb leg"]) is not None
