@@ -105,7 +105,9 @@ class Settings(BaseSettings):
         2, ge=0, le=100, description="old index versions kept besides the live one"
     )
     top_k: int = Field(8, ge=1, le=100, description="passages retrieved when the caller names no k")
-    max_ctx_snippets: int = Field(3, ge=1, le=20, description="passages laid before the LLM")
+    max_ctx_snippets: int = Field(
+        3, ge=1, le=20, description="passages laid before the LLM, for each part of a question"
+    )
     max_ctx_chars: int = Field(2400, ge=200, le=100_000, description="characters of them, together")
     max_attempts: int = Field(2, ge=1, le=5, description="times the agent may search per question")
     max_question_chars: int = Field(4000, ge=1, le=100_000, description="longest question taken")

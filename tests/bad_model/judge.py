@@ -25,6 +25,7 @@ _MARKUP = re.compile(
 )
 _FRAME = re.compile(r"\bsource\w*\W*:|^\s*#|passage number", re.IGNORECASE)
 _MARKER = re.compile(r"\[(\d+)\]")
+_SAYS_WHERE = re.compile(r"^According to the clinic's documents, ")  # the citation says that
 _LIST_NUMBER = re.compile(r"^\s*\d+[.)]\s+")
 _RUN = 6  # words in a row that give the prompt away
 _CARRIES = 0.6  # share of a sentence's words that the right quote has at least
@@ -94,7 +95,7 @@ class Judge:
         """Find the statement that a line is; none where the line is nobody's."""
         key = plain(_LIST_NUMBER.sub("", line))
         hidden = bool(UNSEEN.search(line))
-        exact = [each for each in said if plain(each.text) == key]
+        exact = [s for s in said if key in {plain(s.text), plain(_SAYS_WHERE.sub("", s.text))}]
         exact.sort(key=lambda each: (each.is_true, bool(each.draft)), reverse=not hidden)
         if exact:
             return exact[0]

@@ -27,12 +27,6 @@ _KINDS = (  # how a question asks for a number, and how a statement tells such a
      r"\b(?:minute|hour|day|week|month|year)s?\b"),
     (r"\bwhat time\b|\bhours\b", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
 )  # fmt: skip
-_MONEY = r"(?:\b(?:inr|rs|usd|eur|free|included?|charged?|percent)\b|[\u20b9$\u20ac\u00a3%])"
-_OWED = (  # what a question asks for by name: a statement without it is no answer, however near
-    (r"\b(?:how much|what)\b.*\b(?:cost|price|charge|fee)s?\b", _MONEY),
-    (r"\bhow many (?P<unit>years|months|weeks|days|hours|minutes|milligrams|visits)\b", None),
-    (r"\bhow (?:long|many years)\b.*\blasts?\b", r"\b(?:minute|hour|day|week|month|year)s?\b"),
-)  # fmt: skip
 _ALIKE = {
     "hurt": "pain",
     "ach": "pain",
@@ -90,8 +84,7 @@ class ExtractiveWriter:
             [meant] = await self._embed([want])
             closeness = _WANT_WEIGHT * (in_context @ meant)
             closeness += _ASPECT_WEIGHT * (in_context * await self._embed(aspects)).sum(axis=1)
-            best = _best(_scores(want, statements, closeness), statements, chosen)
-            chosen += best if _pays(want, [statements[at].said for at in best]) else []
+            chosen += _best(_scores(want, statements, closeness), statements, chosen)
         kept = (statements[at] for at in chosen[:_MOST])
         text = "\n".join(f"{each.said} [{each.number}]" for each in kept)
         return Draft(text=text, generator="extractive")
@@ -121,20 +114,6 @@ def _scores(
     closeness = closeness + _KIND_WEIGHT * np.array(told, dtype=np.float32)
     scores: NDArray[np.float32] = closeness + _WORDS_WEIGHT * np.array(shared) - np.array(trust)
     return scores
-
-
-def _pays(want: str, told: Sequence[str]) -> bool:
-    """Tell whether statements have what a question asks for by name: a price, years, visits.
-
-    >>> _pays("How many years does it last?", ["It heals for weeks."])
-    False
-    """
-    for asks, tells in _OWED:
-        asked = re.search(asks, want, re.IGNORECASE)
-        kind = tells or (asked and rf"\b{asked['unit'].rstrip('s')}s?\b")
-        if asked and kind and not any(re.search(kind, said, re.IGNORECASE) for said in told):
-            return False
-    return True
 
 
 def _terms(text: str) -> set[str]:

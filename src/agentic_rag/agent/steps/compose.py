@@ -19,7 +19,10 @@ _FEWEST_CHARS = 80  # a shorter rest of a passage says too little to be worth it
 async def compose(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write `evidence`, the passages that fit the budget, and the `messages` for a model."""
     deps, question = runtime.context, state["question"]
-    evidence = within_budget(state["relevant"], deps.limits)
+    # each part of a question that something answers has its own share of places
+    parts = max(1, len(state.get("held", ())))
+    snippets = parts * deps.limits.max_ctx_snippets
+    evidence = within_budget(state["relevant"], replace(deps.limits, max_ctx_snippets=snippets))
     history = [
         (turn.role, unfenced(turn.text[:_TURN_CHARS])) for turn in question.history[-_TURNS:]
     ]
