@@ -18,6 +18,7 @@ WEIGHTS = Path(__file__).with_name("hunch.json")
 WINDOW = 60  # words that are judged together: the set's messages are no longer, as a rule
 
 _SHORTEST, _LONGEST = 2, 4
+_STRIDE = 40  # so that two stretches share more than a sentence
 _LETTERS = 24
 _WAYS = 6  # three ways that a sign is meant, told or only talked about
 _START = "<"
@@ -36,7 +37,7 @@ def views_of(reading: Reading) -> Iterator[View]:
     begin = max((at for at, gap in enumerate(reading.gaps) if gap == TURN), default=0)
     before = _ways(reading, 0, begin)
     end = len(reading.texts)
-    for start in range(begin, max(begin + 1, end - WINDOW // 2), WINDOW // 2):
+    for start in range(begin, max(begin + 1, end - (WINDOW - _STRIDE)), _STRIDE):
         stop = min(start + WINDOW, end)
         here = _ways(reading, start, stop)
         ways = tuple(old | new for old, new in zip(before, here, strict=True))

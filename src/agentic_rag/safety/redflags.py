@@ -139,10 +139,9 @@ class RedFlags:
     def _have_a_hunch(self, reading: Reading) -> Alarm | None:
         """Where no rule speaks, what was said last may still sound like an alarm."""
         views = list(views_of(reading))
-        for name, alarm in _HUNCHES.items():
-            if self.hunches[name].speaks(views):
-                return alarm
-        return None
+        if not self.hunches["emergency"].speaks(views):
+            return None
+        return _HUNCHES["crisis" if self.hunches["crisis"].speaks(views) else "emergency"]
 
 
 _OF_A_PACK = "pack: "
