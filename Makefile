@@ -41,9 +41,10 @@ check: $(VENV)/.dev ## the gate: format, lint, types, floors, tests
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest
 
-evaluate: $(VENV)/.runtime ## measure the agent against its thresholds; build/evaluation.html shows it
+evaluate: $(VENV)/.runtime ## measure the agent, and fail where it got worse; build/evaluation.html shows it
 	@mkdir -p build
-	@$(BIN)/agentic-rag evaluate --suite all --gate --html build/evaluation.html
+	@$(BIN)/agentic-rag evaluate --suite all --gate --html build/evaluation.html \
+	  --thresholds src/agentic_rag/evaluation/reached.yaml
 
 test-vllm: $(VENV)/.dev ## the agent in front of a real vLLM on the CPU
 	@$(BIN)/python tests/vllm/setup_vllm.py
