@@ -65,6 +65,9 @@ class OnePage:
     async def pinned(self) -> AsyncIterator["OnePage"]:
         yield self
 
+    async def mend(self, text: str) -> str:
+        return text
+
     async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
         return [self.passage]
 
