@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve check test-vllm soak bench clean
+.PHONY: help demo test serve check evaluate test-vllm soak bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,11 @@ check: $(VENV)/.dev ## the gate: format, lint, types, floors, tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest
+
+evaluate: $(VENV)/.runtime ## measure the agent, and fail where it got worse; build/evaluation.html shows it
+	@mkdir -p build
+	@$(BIN)/agentic-rag evaluate --suite all --gate --html build/evaluation.html \
+	  --thresholds src/agentic_rag/evaluation/reached.yaml
 
 test-vllm: $(VENV)/.dev ## the agent in front of a real vLLM on the CPU
 	@$(BIN)/python tests/vllm/setup_vllm.py

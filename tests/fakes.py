@@ -63,6 +63,7 @@ class ScriptedLlm:
             with status 200, "bad_json" is half a JSON object, "no_choices" has an empty list of
             them, "null_content" a message without text, "not_chat" is JSON of another kind.
         delay_s: seconds before each answer begins.
+        obeys_limit: whether it stops after `max_tokens`.
         asked: the chat requests, in order of arrival.
         seen: all requests, in order of arrival.
     """
@@ -75,6 +76,7 @@ class ScriptedLlm:
     error: str | None = None
     fault: Fault | None = None
     delay_s: float = 0.0
+    obeys_limit: bool = True
     asked: list[Asked] = field(default_factory=list)
     seen: list[Asked] = field(default_factory=list)
 
@@ -179,7 +181,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: Body) -> None:
         if self._script.fault in {None, "cut", "drip"}:
-            text, finish_reason = _limited(self._script.written(body), body)
+            text, finish_reason = self._script.written(body), "stop"
+            if self._script.obeys_limit:
+                text, finish_reason = _limited(text, body)
             self._send_chat(body, text, finish_reason)
         elif self._script.fault == "hang":
             self._script.closing.wait()

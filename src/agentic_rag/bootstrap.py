@@ -11,14 +11,19 @@ from itertools import chain
 from pathlib import Path
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
-from agentic_rag.agent.llm import get_llm, rungs
+from agentic_rag.agent.llm import Rung, get_llm, rungs
+from agentic_rag.agent.planning.model import ModelPlanner
 from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Passage
 from agentic_rag.errors import BadPack, RetrievalUnavailable
+from agentic_rag.inference.cross_encoder import CrossEncoderChecker
 from agentic_rag.inference.extractive import ExtractiveWriter
-from agentic_rag.inference.ladder import Ladder, ModelRung
+from agentic_rag.inference.ladder import Ladder, ModelRung, in_clear
+from agentic_rag.inference.outside import veiled
+from agentic_rag.injection import talks_to_models
 from agentic_rag.language import statement_spans, words
+from agentic_rag.personal import region_of
 from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.embedding.backends import Recipe, pick_backend
 from agentic_rag.retrieval.embedding.embedder import Embedder
@@ -38,12 +43,13 @@ from agentic_rag.retrieval.passages.documents import Document, label_of
 from agentic_rag.retrieval.passages.loaders import load
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.spelling import load_english
-from agentic_rag.safety.redflags import read_rules
+from agentic_rag.safety.redflags import pack_rule, read_rules
 from agentic_rag.settings import EngineName, Settings
 
 logger = logging.getLogger(__name__)
 
 
+_PLAN_TIMEOUT_S = 1.5  # that a model may take to plan: without one it takes a millisecond
 _STEPS_PER_ATTEMPT = 3  # plan, retrieve, grade
 _OTHER_STEPS = 6  # triage, compose, generate, cite, and one to spare at each end
 
@@ -138,20 +144,20 @@ def build_house(settings: Settings) -> House:
         on_open=warmth.settle,
     )
     quoter = ExtractiveWriter(shop.embedder.embed)
-    models = tuple(
-        ModelRung(r.name, r.model, get_llm(settings, r), timeout_s=settings.llm_timeout_s)
-        for r in rungs(settings)
-    )
-    extra = [(flag.category, flag.reason, flag.patterns) for flag in clinic.profile.triage]
+    models = tuple(_model_rung(settings, rung, told.phones.front_desk) for rung in rungs(settings))
+    ladder = Ladder(models, floor=quoter)
+    extra = [pack_rule(flag.model_dump()) for flag in clinic.profile.triage]
     deps = Deps(
         profile=clinic.profile,
         red_flags=read_rules(extra),
         emergency=read_emergency(clinic),
         retriever=library,
         judge=judge,
-        ladder=Ladder(models, floor=quoter),
+        ladder=ladder,
         quoter=quoter,
         limits=build_limits(settings),
+        checker=CrossEncoderChecker(settings.support_model) if settings.support_model else None,
+        planner=ModelPlanner(ladder, timeout_s=_PLAN_TIMEOUT_S) if models else None,
     )
     return House(
         settings=settings,
@@ -161,6 +167,18 @@ def build_house(settings: Settings) -> House:
         library=library,
         models=models,
         warmth=warmth,
+    )
+
+
+def _model_rung(settings: Settings, rung: Rung, phone: str) -> ModelRung:
+    """Pick a rung with a model; one outside is not told whom it is about, unless allowed."""
+    hidden = rung.outside and settings.llm_external_policy == "redact"
+    return ModelRung(
+        rung.name,
+        rung.model,
+        get_llm(settings, rung),
+        timeout_s=settings.llm_timeout_s,
+        hide=partial(veiled, region=region_of(phone)) if hidden else in_clear,
     )
 
 
@@ -312,7 +330,8 @@ def read_emergency(clinic: Clinic) -> Emergency:
         raise BadPack(
             f"{clinic.folder / 'clinic.yaml'}: emergency_source: no section {label} in documents/"
         )
-    text = document.text[section.start : section.end].strip()
+    whole = document.text[section.start : section.end]
+    text, start = whole.strip(), section.start + len(whole) - len(whole.lstrip())
     if not _advice(text):
         raise BadPack(f"{clinic.folder / 'clinic.yaml'}: emergency_source: {label} says nothing")
     passage = Passage(
@@ -321,9 +340,10 @@ def read_emergency(clinic: Clinic) -> Emergency:
         section=slug,
         heading=section.heading,
         text=text,
-        start=section.start,
-        end=section.start + len(text),
+        start=start,
+        end=start + len(text),
         score=1.0,
+        digest=document.digest,
     )
     return Emergency(passage=passage, advice=tuple(_advice(text)))
 
@@ -331,4 +351,4 @@ def read_emergency(clinic: Clinic) -> Emergency:
 def _advice(text: str) -> Sequence[str]:
     """Return every statement of the emergency section but the ones that only introduce a list."""
     said = (text[start:end] for start, end in statement_spans(text))
-    return [line for line in said if not line.endswith(":")]
+    return [line for line in said if not line.endswith(":") and not talks_to_models(line)]

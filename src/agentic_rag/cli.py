@@ -30,6 +30,7 @@ from agentic_rag.telemetry import set_up_logging
 # Each command imports what it needs itself: `--help` takes a moment, and not seconds.
 if TYPE_CHECKING:
     from agentic_rag.bootstrap import House
+    from agentic_rag.evaluation.examine import Report
     from agentic_rag.retrieval.index import Standing
 
 app = typer.Typer(
@@ -132,7 +133,7 @@ def search(
 def ingest(
     folder: Annotated[Path | None, typer.Argument(help="Default: the pack's documents.")] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Change nothing where a file would be left out.")
+        bool, typer.Option("--strict", help="Change nothing where anything would be left out.")
     ] = False,
     engine: Annotated[
         EngineName, typer.Option(help="What reads and embeds: this process, or Ray's.")
@@ -160,6 +161,9 @@ def ingest(
         out.print(f"Nothing to do: version {report.version} holds {what}.")
     for name, reason in report.skipped.items():
         out.print(f"[yellow]skipped[/yellow] {escape(name)}: {escape(reason)}")
+    for label, count in report.injected.items():
+        told = f"{escape(label)}: {count} to models; never quoted, never followed"
+        out.print(f"[yellow]talks[/yellow] {told}")
 
 
 def _details(error: AgenticRagError) -> dict[str, Any]:
@@ -277,29 +281,66 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
-def evaluate(
-    retrieval: Annotated[
-        bool, typer.Option("--retrieval", help="Count right sections found, and absent topics.")
+def evaluate(  # noqa: PLR0913, PLR0917  # each is an option of the command line
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(help="golden, triage, support, retrieval or all; may be repeated."),
+    ] = None,
+    suites: Annotated[
+        Path | None, typer.Option(help="Folder of other suites: <name>.jsonl and packs/.")
+    ] = None,
+    pack: Annotated[
+        str | None, typer.Option(help="Only cases of this pack; or a pack's folder, to be asked.")
+    ] = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="What is wanted. Default: the shipped thresholds.yaml.")
+    ] = None,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Fail, and name each figure that misses its threshold.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a report with plots to this file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask the shipped clinic's golden questions and count what is right."""
+    """Measure how good it is, with the LLM that is set: golden questions, triage and proof."""
+    settings = _settings()
+    with _without_collector():
+        from agentic_rag.evaluation.examine import examine, prepare
 
-    async def run(house: "House") -> None:
-        from agentic_rag.evaluation.golden import evaluate as evaluate_answers
-        from agentic_rag.evaluation.retrieval import evaluate as evaluate_retrieval
+    order = _or_exit(
+        lambda: prepare(settings, suite or ["golden"], suites=suites, pack=pack, wanted=thresholds)
+    )
+    with _Bars(err) as bars:
+        report = _or_exit(lambda: asyncio.run(examine(order, bars)))
+    if html:
+        _write_page(report, html)
+    _show_report(report, as_json=as_json)
+    if gate and not report.passed:
+        raise typer.Exit(1)
 
-        measure = evaluate_retrieval if retrieval else evaluate_answers
-        report = await measure(house.deps)
-        if as_json:
-            _print_json(report.as_json())
-        else:
-            for line in report.lines():
-                out.print(escape(line), highlight=False)
-        if not report.passed:
-            raise typer.Exit(1)
 
-    _in_house(_settings(), run)
+def _write_page(report: "Report", path: Path) -> None:
+    from agentic_rag.evaluation.page import write_page
+
+    try:
+        path.write_text(write_page(report), encoding="utf-8")
+    except OSError as error:
+        _fail(Misconfigured(f"--html {path}: cannot be written: {error.strerror}"))
+
+
+def _show_report(report: "Report", *, as_json: bool) -> None:
+    from agentic_rag.evaluation import printing
+
+    if as_json:
+        _print_json(printing.as_json(report))
+    else:
+        for table in printing.tables(report):
+            out.print(table)
+        for fault in printing.faults(report):
+            out.print(fault, highlight=False)
+    for miss in printing.misses(report):
+        err.print(f"[red]missed[/red] {escape(miss)}", highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 import httpx
 
 from agentic_rag.agent.ask import ask
-from agentic_rag.agent.llm import Rung, rungs
+from agentic_rag.agent.llm import Rung, configured, rungs
 from agentic_rag.bootstrap import House, build_house
 from agentic_rag.domain import Outcome, Question
 from agentic_rag.errors import AgenticRagError, IndexRefused, Misconfigured
@@ -59,7 +59,7 @@ async def examine(settings: Settings) -> list[Finding]:
     await house.close()
     findings += _token_in_the_clear(settings)
     findings += [await _look_at_rung(r, settings) for r in rungs(settings)]
-    return findings + _no_rung(settings)
+    return findings + _outside(settings) + _no_rung(settings)
 
 
 async def _look_at_library(house: House) -> Finding:
@@ -118,6 +118,24 @@ async def _look_at_rung(rung: Rung, settings: Settings) -> Finding:
         found = f"answers, but serves {', '.join(served[:5])}"
         return Finding("warning", what, found, "set the model's name to one of these")
     return Finding("ok", what, "answers")
+
+
+def _outside(settings: Settings) -> list[Finding]:
+    """Say what becomes of the rungs beyond the cluster."""
+    policy = settings.llm_external_policy
+    told = {
+        "never": "is outside the cluster, and left out: LLM_EXTERNAL_POLICY=never",
+        "redact": "is outside the cluster; personal data is taken out of what it gets",
+        "allow": "is outside the cluster, and gets patients' words as they are",
+    }
+    remedy = "LLM_EXTERNAL_POLICY=redact, where patients have not agreed to that"
+    return [
+        Finding("warning", f"LLM {rung.name}/{rung.model}", told[policy], remedy)
+        if policy == "allow"
+        else Finding("ok", f"LLM {rung.name}/{rung.model}", told[policy])
+        for rung in configured(settings)
+        if rung.outside
+    ]
 
 
 def _token_in_the_clear(settings: Settings) -> list[Finding]:

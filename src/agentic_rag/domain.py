@@ -68,6 +68,8 @@ class Passage:
         heading: the headings above the part, outermost first, joined by " > ".
         part: which part of its section it is, from 0, where a section is longer than a passage.
         score: how well it fits a question, 0 to 1; comparable between questions.
+        digest: SHA-256 of the file that the document was read from; the library fills it in.
+        injected: (start, end) in `text` of what talks to models, and is never evidence.
     """
 
     label: str
@@ -79,6 +81,8 @@ class Passage:
     end: int
     part: int = 0
     score: float = 0.0
+    digest: str = ""
+    injected: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +91,9 @@ class Citation:
 
     Attributes:
         number: the `[n]` in the answer's text, from 1.
-        quote: the exact words of the document.
-        support: how much of the sentence the quote carries, 0 to 1.
+        quote: the exact words of the document: its characters `start` to `end`.
+        support: how much of the sentence the quote itself says, 0 to 1.
+        digest: SHA-256 of the file, which tells which version of the document was quoted.
     """
 
     number: int
@@ -96,6 +101,9 @@ class Citation:
     doc_id: str
     section: str
     quote: str
+    start: int
+    end: int
+    digest: str
     support: float
 
 
@@ -129,6 +137,7 @@ class Answer:
     Attributes:
         text: for an answered question, sentences with `[n]` markers and a last line `Source: ...`.
         sources: labels in order of use.
+        notes: lines of the text that claim nothing: what the answer lacks, and its language.
         generator: who wrote it: vllm/<model>, openai/<model>, ollama/<model>, extractive or rules.
         timings: seconds by step.
         trace: what each step wrote, when the caller asked for it.
@@ -138,6 +147,7 @@ class Answer:
     outcome: Outcome
     citations: tuple[Citation, ...] = ()
     sources: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     generator: str = "rules"
     degraded: Degraded | None = None
     usage: Usage = field(default_factory=Usage)

@@ -8,12 +8,14 @@ AgenticRagError
 │   ├── FilesSkipped         files cannot be indexed, and none was to be left out
 │   ├── EngineMissing        ingest was to run with an engine that is not installed
 │   ├── BadExport            the embedder cannot be exported
+│   ├── BadSuite             a file of cases or of thresholds is wrong
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── RetrievalUnavailable the index or the embedder cannot be used now
     │   ├── IndexRefused     a version is damaged, or was made for other parts than ours
     │   └── IndexUnproven    a new index version did not pass its checks
-    └── LlmUnavailable       a rung of the LLM ladder did not answer
+    ├── LlmUnavailable       a rung of the LLM ladder did not answer
+    └── CheckerUnavailable   the stronger checker of sentences cannot be used now
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +52,7 @@ class BadPack(Misconfigured):
 
 
 class FilesSkipped(Misconfigured):
-    """Files cannot be indexed, and none was to be left out.
+    """Files cannot be indexed, or not be quoted whole, and nothing was to be left out.
 
     Attributes:
         skipped: the reason by name of each file, or part of one.
@@ -68,6 +70,10 @@ class EngineMissing(Misconfigured):
 
 class BadExport(Misconfigured):
     """The embedder cannot be exported; the message says why."""
+
+
+class BadSuite(Misconfigured):
+    """Cases or thresholds cannot be used; the message names the file, the line and the field."""
 
 
 class LlmNotConfigured(Misconfigured):
@@ -100,3 +106,7 @@ class IndexUnproven(RetrievalUnavailable):
 
 class LlmUnavailable(Unavailable):
     """A rung of the LLM ladder did not answer."""
+
+
+class CheckerUnavailable(Unavailable):
+    """The stronger checker that SUPPORT_MODEL names cannot be loaded, or failed."""

@@ -17,6 +17,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 
 LlmRung = Literal["openai", "ollama"]
+ExternalPolicy = Literal["never", "redact", "allow"]
 
 
 class EngineName(StrEnum):
@@ -55,6 +56,11 @@ class Settings(BaseSettings):
     ollama_base_url: str = Field("", description="e.g. http://localhost:11434; turns that rung on")
     ollama_model_name: str = Field("llama3.2", description="model of the Ollama rung")
 
+    llm_external_policy: ExternalPolicy = Field(
+        "redact",
+        description="what LLMs outside get: never anything, redact personal data, allow all",
+    )
+
     chroma_host: str = Field("", description="Chroma server's host; empty: Chroma in a folder")
     chroma_port: int = Field(8000, ge=1, le=65535, description="Chroma server's port")
     chroma_collection: str = Field(
@@ -90,13 +96,18 @@ class Settings(BaseSettings):
         None, description="folder of the export; empty: embedder/ in DATA_DIR"
     )
 
+    support_model: str = Field(
+        "", description="cross-encoder (NLI) that may refuse further sentences; empty: none"
+    )
     clinic_pack: Path | None = Field(None, description="folder of the clinic pack; empty: shipped")
     data_dir: Path = Field(Path(".agentic-rag"), description="everything the program keeps")
     index_keep: int = Field(
         2, ge=0, le=100, description="old index versions kept besides the live one"
     )
     top_k: int = Field(8, ge=1, le=100, description="passages retrieved when the caller names no k")
-    max_ctx_snippets: int = Field(3, ge=1, le=20, description="passages laid before the LLM")
+    max_ctx_snippets: int = Field(
+        3, ge=1, le=20, description="passages laid before the LLM, for each part of a question"
+    )
     max_ctx_chars: int = Field(2400, ge=200, le=100_000, description="characters of them, together")
     max_attempts: int = Field(2, ge=1, le=5, description="times the agent may search per question")
     max_question_chars: int = Field(4000, ge=1, le=100_000, description="longest question taken")

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from agentic_rag.personal import mask
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._:-]")
@@ -28,6 +30,25 @@ class _RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()
         return True
+
+
+class _PersonalDataFilter(logging.Filter):
+    """Masks what names or reaches a person: in the message, and in what a traceback quotes."""
+
+    _formatter = logging.Formatter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = mask(_told(record)), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = mask(self._formatter.formatException(record.exc_info))
+        return True
+
+
+def _told(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):  # a slip of whoever logs is no reason to lose the event
+        return str(record.msg)
 
 
 class _NotTheCallersFault(logging.Filter):
@@ -52,7 +73,7 @@ class _JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = record.exc_text or self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
 
 
@@ -65,6 +86,7 @@ def log_config(fmt: str, level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "filters": {
             "request_id": {"()": _RequestIdFilter},
+            "personal": {"()": _PersonalDataFilter},
             "told": {"()": _NotTheCallersFault},
         },
         "formatters": {
@@ -75,7 +97,7 @@ def log_config(fmt: str, level: str) -> dict[str, Any]:
             "stderr": {
                 "class": "logging.StreamHandler",
                 "formatter": fmt,
-                "filters": ["request_id"],
+                "filters": ["request_id", "personal"],
             }
         },
         "root": {"handlers": ["stderr"], "level": "WARNING"},

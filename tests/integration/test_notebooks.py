@@ -76,6 +76,18 @@ async def test_finding_is_drawn_and_both_halves_together_find_best(run):
     assert drawings(notebook) == 4
 
 
+async def test_trust_is_measured_and_broken_agents_are_caught(run):
+    said = printed(await run(FOLDER / "03-trust.ipynb"))
+
+    assert "triage.emergency_recall" in said
+    assert "language: mr-latn" in said
+    everything, _, never = said.partition("answers everything: ")[2].partition("never answers: ")
+    assert everything.startswith("fails the gate")
+    assert "golden.abstention_recall: 0.000" in everything
+    assert never.startswith("fails the gate")
+    assert "golden.answered_right: 0.000" in never
+
+
 @each_notebook
 def test_a_notebook_only_uses_what_the_package_defines(path):
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST

@@ -126,3 +126,15 @@ async def test_a_model_server_that_is_away_is_no_fault(settings, pack):
 
     assert about(findings, "LLM vllm").state == "warning"
     assert fit(findings)
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"), [("never", "left out"), ("redact", "taken out"), ("allow", "as they are")]
+)
+async def test_what_leaves_the_cluster_is_told(settings, pack, policy, told):
+    fields = {"openai_api_key": "sk-1", "llm_external_policy": policy}
+
+    findings = await examine(settings(clinic_pack=pack.folder, **fields))
+
+    assert any(told in each.found for each in findings if each.what.startswith("LLM openai/"))
+    assert fit(findings)

@@ -78,3 +78,33 @@ def test_every_request_gets_an_id_of_its_own():
 
     assert len(made) == 100
     assert all(clean_request_id(each) == each for each in made)
+
+
+@pytest.mark.parametrize("fmt", ["text", "json"])
+def test_personal_data_is_masked_in_the_event_and_in_its_traceback(logged, fmt):
+    def fail(logger):
+        try:
+            int("my name is Asha Patil, 98220 12345")
+        except ValueError:
+            logger.exception("could not read %s of %s", "a@example.org", "98220 12345")
+
+    told = "".join(logged(fmt, "info", fail))
+
+    assert "could not read <EMAIL> of <PHONE>" in told
+    assert [word for word in ("98220", "Asha", "a@example.org") if word in told] == []
+    assert "ValueError" in told
+
+
+def test_a_request_id_of_digits_is_no_card(logged):
+    token = request_id.set("4111111111111111")
+
+    lines = logged("text", "info", lambda logger: logger.info("away"))
+
+    request_id.reset(token)
+    assert "[4111111111111111] away" in lines[0]
+
+
+def test_an_event_with_a_slip_in_its_arguments_is_not_lost(logged):
+    lines = logged("text", "info", lambda logger: logger.info("kept=%d", "two"))
+
+    assert "kept=%d" in lines[0]

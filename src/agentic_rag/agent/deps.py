@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentic_rag.clinic.profile import Profile
-from agentic_rag.domain import Draft, Passage
+from agentic_rag.domain import Draft, Passage, Turn
 from agentic_rag.safety.redflags import RedFlags
 
 Message = tuple[str, str]
@@ -56,6 +56,14 @@ class Judge(Protocol):
         ...
 
 
+class Planner(Protocol):
+    """Puts a question in full with a model, if one is awake."""
+
+    async def plan(self, question: str, history: Sequence[Turn]) -> Sequence[str] | None:
+        """Return the question's parts, each in full; None, soon, where no model says any."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
     """All that a rung of the ladder gets: the prompt for a model, the passages for the quoter."""
@@ -72,6 +80,18 @@ class Writer(Protocol):
 
     async def write(self, brief: Brief) -> Draft:
         """Return a draft whose `[n]` name brief.passages[n - 1]."""
+        ...
+
+
+class Checker(Protocol):
+    """Gives a second opinion on sentences that were proven by their words: it can only refuse."""
+
+    async def carries(self, pairs: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        """Tell for each (quote, sentence) whether the quote says what the sentence does.
+
+        Raises:
+            CheckerUnavailable: it cannot be used now.
+        """
         ...
 
 
@@ -102,7 +122,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """The parts of one agent."""
+    """The parts of one agent.
+
+    Attributes:
+        checker: a stronger check of sentences; None where the words alone decide.
+        planner: helps to plan where a model is awake; None: the rules plan alone.
+    """
 
     profile: Profile
     red_flags: RedFlags
@@ -112,3 +137,5 @@ class Deps:
     ladder: Writer
     quoter: Writer
     limits: Limits
+    checker: Checker | None = None
+    planner: Planner | None = None

@@ -1,4 +1,4 @@
-"""The picture: one way through, one bounded way back, two ways out."""
+"""The picture: one way through, one bounded way back, three ways out."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -17,12 +17,16 @@ from agentic_rag.agent.steps.decline import decline
 from agentic_rag.agent.steps.escalate import escalate
 from agentic_rag.agent.steps.generate import generate
 from agentic_rag.agent.steps.grade import grade
+from agentic_rag.agent.steps.greet import greet
 from agentic_rag.agent.steps.plan import plan
 from agentic_rag.agent.steps.retrieve import retrieve
 from agentic_rag.agent.steps.triage import triage
 from agentic_rag.agent.trace import describe
 
 Step = Callable[[Journey, Runtime[Deps]], Awaitable[Journey]]
+_STEPS: tuple[Step, ...] = (
+    triage, plan, retrieve, grade, compose, generate, cite, escalate, greet, decline,
+)  # fmt: skip
 Graph = CompiledStateGraph[Journey, Deps, Journey, Journey]
 
 
@@ -30,35 +34,43 @@ Graph = CompiledStateGraph[Journey, Deps, Journey, Journey]
 def build_graph() -> Graph:
     """Wire the steps as the drawing in the README has them."""
     graph = StateGraph(Journey, context_schema=Deps)
-    for step in (triage, plan, retrieve, grade, compose, generate, cite, escalate, decline):
+    for step in _STEPS:
         graph.add_node(step.__name__, cast(Any, _timed(step)))
     graph.add_edge(START, "triage")
     graph.add_conditional_edges("triage", after_triage)
-    graph.add_edge("plan", "retrieve")
+    graph.add_conditional_edges("plan", after_plan)
     graph.add_edge("retrieve", "grade")
     graph.add_conditional_edges("grade", after_grade)
     graph.add_edge("compose", "generate")
     graph.add_edge("generate", "cite")
     graph.add_edge("cite", END)
     graph.add_edge("escalate", END)
+    graph.add_edge("greet", END)
     graph.add_edge("decline", END)
     return graph.compile()
 
 
-async def after_triage(state: Journey) -> Literal["escalate", "plan"]:
-    """A red flag leaves at once, before anything that could fail."""
-    return "escalate" if state["alarm"] else "plan"
+async def after_triage(state: Journey) -> Literal["escalate", "decline", "plan"]:
+    """A red flag leaves at once, before anything that could fail; then what is nobody's to know."""
+    if state["alarm"]:
+        return "escalate"
+    return "decline" if state["pries"] else "plan"
+
+
+async def after_plan(state: Journey) -> Literal["greet", "retrieve"]:
+    """A message that asks nothing needs no search."""
+    return "greet" if state["small_talk"] else "retrieve"
 
 
 async def after_grade(
     state: Journey, runtime: Runtime[Deps]
 ) -> Literal["compose", "plan", "decline"]:
-    """Go on with what answers, look again while that is allowed, else say so."""
-    if state["relevant"]:
-        return "compose"
-    if state["trouble"] or state["attempts"] >= runtime.context.limits.max_attempts:
-        return "decline"
-    return "plan"
+    """Look again, while that is allowed, for what no passage answers, or may know better."""
+    can_look_again = state["attempts"] < runtime.context.limits.max_attempts
+    wants_to = state["unheld"] or state["doubtful"] or not state["relevant"]
+    if can_look_again and not state["trouble"] and wants_to:
+        return "plan"
+    return "compose" if state["relevant"] else "decline"
 
 
 def _timed(step: Step) -> Step:

@@ -1,7 +1,9 @@
 """The one way to a chat model: rungs chosen by settings, finite times, no silent retries."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
 
+_INSIDE = (".svc", ".local", ".internal", ".localhost", ".cluster", ".lan", ".home.arpa")
+
+
 @dataclass(frozen=True, slots=True)
 class Rung:
     """Where a model is: `name` is vllm, openai or ollama."""
@@ -22,9 +27,20 @@ class Rung:
     base_url: str | None
     api_key: SecretStr
 
+    @property
+    def outside(self) -> bool:
+        """Tell whether it is beyond the cluster: OpenAI, and what a public address leads to."""
+        return self.name == "openai" or not _is_inside(urlsplit(self.base_url or "").hostname or "")
+
 
 def rungs(settings: Settings) -> list[Rung]:
-    """Return the rungs with a model, first to be tried first; empty where none is set."""
+    """Return the rungs that may be asked, first to be tried first; empty where there is none."""
+    allowed = settings.llm_external_policy != "never"
+    return [rung for rung in configured(settings) if allowed or not rung.outside]
+
+
+def configured(settings: Settings) -> list[Rung]:
+    """Return the rungs with a model that are set, whether or not they may be asked."""
     known = {
         "vllm": Rung("vllm", settings.llm_model_name, settings.llm_base_url, settings.llm_api_key),
         "openai": Rung(
@@ -49,6 +65,19 @@ def rungs(settings: Settings) -> list[Rung]:
     # patients' words leave for OpenAI only as the primary or where LLM_FALLBACKS says so
     wanted = [primary, *settings.llm_fallbacks] if primary else []
     return [known[name] for name in dict.fromkeys(wanted) if name and usable[name]]
+
+
+def _is_inside(host: str) -> bool:
+    """Tell whether a host is one that only a cluster, or a machine, knows by that name.
+
+    >>> _is_inside("llm-server.default.svc"), _is_inside("10.0.0.7"), _is_inside("api.openai.com")
+    (True, True, False)
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "." not in host or host.rstrip(".").endswith(_INSIDE)
+    return address.is_private or address.is_loopback
 
 
 def get_llm(settings: Settings | None = None, rung: Rung | None = None) -> "ChatOpenAI":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, TypedDict
 
 from agentic_rag.agent.deps import Message
+from agentic_rag.agent.planning.small_talk import SmallTalk
 from agentic_rag.domain import Answer, Degraded, Draft, Passage, Question
 from agentic_rag.safety.redflags import Alarm
 
@@ -14,17 +15,26 @@ class Journey(TypedDict, total=False):
 
     question: Question  # the caller
     alarm: Alarm | None  # triage
+    pries: bool  # triage: whether the agent itself is asked for, and no document
+    small_talk: SmallTalk | None  # plan
+    language: str  # plan: what the patient writes
     wants: tuple[str, ...]  # plan: what the answer has to speak of, part by part
+    readings: Mapping[str, tuple[str, ...]]  # plan: what a want may mean, too
+    loose: tuple[str, ...]  # plan: the wants that may be none of their own
     searches: tuple[str, ...]  # plan
     attempts: int  # plan
     passages: tuple[Passage, ...]  # retrieve
     index: str | None  # retrieve: the version that was searched
     trouble: Degraded | None  # retrieve, or grade
     relevant: tuple[Passage, ...]  # grade
+    held: tuple[str, ...]  # grade: the wants that something relevant answers
+    unheld: tuple[str, ...]  # grade: what the other wants ask for, each in a few words
     missing: tuple[str, ...]  # grade
+    doubtful: tuple[str, ...]  # grade: what is said in numbers, but not by the most trusted
+    disputed: tuple[str, ...]  # grade: labels of passages that a more trusted one contradicts
     evidence: tuple[Passage, ...]  # compose
     messages: tuple[Message, ...]  # compose
     draft: Draft  # generate
-    answer: Answer  # cite, escalate or decline
+    answer: Answer  # cite, escalate, greet or decline
     timings: Annotated[dict[str, float], operator.or_]  # every step, by name, in seconds
     trace: Annotated[tuple[Mapping[str, object], ...], operator.add]  # every step, when asked for

@@ -1,7 +1,7 @@
 """Reads a clinic pack and refuses a bad one by file and field."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -19,6 +19,7 @@ from agentic_rag.errors import BadPack
 SHIPPED_PACK = Path(__file__).parent / "atharva"
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1500)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 ()-]{1,24}$")]
 
 
@@ -26,31 +27,84 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Tongue = Literal["en", "hi", "mr"]
+
+
 class Phones(_Strict):
-    """Whom to call."""
+    """Whom to call.
+
+    Attributes:
+        ambulance: the number of the country's ambulances.
+        all_emergencies: the one for every emergency, such as 112.
+    """
 
     front_desk: Phone
     emergency: Phone
+    ambulance: Phone | None = None
+    all_emergencies: Phone | None = None
+
+
+class Crisis(_Strict):
+    """Whom somebody can talk to who thinks of ending their life.
+
+    Attributes:
+        texts: what is said first, by language; English where there is none.
+    """
+
+    name: Line = "Crisis line"
+    phone: Phone | None = None
+    texts: dict[Tongue, Paragraph] = Field(default_factory=dict)
 
 
 class RedFlag(_Strict):
     """A rule that a pack adds to the shipped ones.
 
     Attributes:
-        patterns: phrases; each matches as whole words, case-insensitively.
+        patterns: phrases; each matches as whole words, however they are spelt.
         reason: why it is an emergency, in plain language.
+        source: the guideline that it rests on.
+        examples: what the rules have to find, and `counter_examples` what they may not.
     """
 
     category: Line
     reason: Line
     patterns: tuple[Line, ...] = Field(min_length=1)
+    source: Line = "the clinic"
+    examples: tuple[Line, ...] = ()
+    counter_examples: tuple[Line, ...] = ()
+
+
+class Texts(_Strict):
+    """What the clinic says in one language; what is left out is said in the shipped words.
+
+    `{clinic}`, `{front_desk}` and `{emergency}` stand for its name and phones, `{what}` for what
+    was asked.
+
+    Attributes:
+        declined: the documents do not hold it.
+        unavailable: the documents cannot be read now.
+        quoted: the answer is in the documents' language, not in the patient's.
+        unheld: the documents do not hold one part of what was asked.
+    """
+
+    greeting: Line | None = None
+    thanks: Line | None = None
+    introduction: Line | None = None
+    goodbye: Line | None = None
+    declined: Line | None = None
+    unavailable: Line | None = None
+    quoted: Line | None = None
+    unheld: Line | None = None
 
 
 class Profile(_Strict):
     """`clinic.yaml`.
 
     Attributes:
+        emergency_lines: the first line of an emergency's answer in the patient's language.
+        crisis: for somebody who may harm themselves.
         elsewhere: topics that patients ask for and the documents do not speak of.
+        texts: the clinic's own words for what needs no documents, by language.
     """
 
     name: Line
@@ -60,12 +114,17 @@ class Profile(_Strict):
     languages: tuple[Line, ...] = Field(min_length=1)
     phones: Phones
     emergency_source: Line
+    emergency_lines: dict[Tongue, Line] = Field(default_factory=dict)
+    crisis: Crisis = Field(default_factory=Crisis)
     hours: Line | None = None
     synonyms: dict[Line, tuple[Line, ...]] = Field(default_factory=dict)
     elsewhere: tuple[Line, ...] = ()
     noisy_sources: tuple[Line, ...] = ()
     precedence: tuple[Line, ...] = ()
     triage: tuple[RedFlag, ...] = ()
+    texts: dict[Literal["en", "hi", "mr", "hi-Latn", "mr-Latn"], Texts] = Field(
+        default_factory=dict
+    )
     disclaimer: Line | None = None
     tone: Line | None = None
 

@@ -32,5 +32,6 @@ def _swaps(
     }
     swaps |= {term.lower(): term for term, _ in synonyms if not term.isupper()}
     longest_first = "|".join(map(re.escape, sorted(swaps, key=len, reverse=True)))
-    # of one drill, or of many
-    return re.compile(rf"\b({longest_first})s?\b", re.IGNORECASE), swaps
+    # of one drill, or of many; a vowel sign of Devanagari is within its word, too
+    within = r"[\w\u0900-\u0963]"
+    return re.compile(rf"(?<!{within})({longest_first})s?(?!{within})", re.IGNORECASE), swaps

@@ -2,14 +2,15 @@
 
 import asyncio
 import gzip
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from agentic_rag.evaluation.retrieval import Case
+from agentic_rag.agent.deps import Deps
+from agentic_rag.evaluation.cases import RetrievalCase
 from agentic_rag.retrieval.fusion import DENSE_WEIGHT
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.passages.documents import label_of
@@ -37,7 +38,7 @@ class JudgedSet:
     relevant: Mapping[str, Mapping[str, int]]
 
     @classmethod
-    def of(cls, cases: Iterable[Case]) -> "JudgedSet":
+    def of(cls, cases: Iterable[RetrievalCase]) -> "JudgedSet":
         """Take the cases that have an answer; each question is its own id."""
         answerable = [case for case in cases if case.labels]
         return cls(
@@ -90,3 +91,17 @@ def in_order(labels: Iterable[str]) -> dict[str, float]:
     {'faq.md#parking': 1.0, 'fees.md': 0.5}
     """
     return {label: 1.0 / place for place, label in enumerate(dict.fromkeys(labels), start=1)}
+
+
+async def best_relevances(deps: Deps, cases: Sequence[RetrievalCase]) -> list[float]:
+    """Return for each case the relevance of the passage that fits best, of those that search finds.
+
+    It is what grade compares with `deps.limits.enough`, at the first attempt and for a question
+    that is searched for as it stands.
+    """
+    best = []
+    for case in cases:
+        found = await deps.retriever.search([case.question], k=deps.limits.top_k)
+        judged = await deps.judge.judge(case.question, found)
+        best.append(max((each.score for each in judged), default=0.0))
+    return best

@@ -1,5 +1,6 @@
 """The last rung: no model, the documents' own sentences, chosen for the question."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,24 @@ _MOST = 4
 _NEAR_BEST = 0.9  # share of the best score that a further sentence needs
 _SAME = 0.6  # share of words in common from which two sentences say the same
 _IDENTITY = {"code", "id", "name", "title"}  # fields that tell which item, and nothing about it
+_KIND_WEIGHT = 0.1
+_KINDS = (  # how a question asks for a number, and how a statement tells such a one
+    (r"\b(?:what|which|at what|from which) age\b|\bhow (?:old|young)\b|\btoo (?:old|young)\b",
+     r"\bage\b|\bage of \d|\byears? (?:old|of age)\b|\bbirthday\b"),
+    (r"\bhow much\b|\bprice\b|\bcost|\bfee\b|\bcharge", r"(?:\b(?:inr|rs|usd|eur)\b"
+     r"|[\u20b9$\u20ac\u00a3])[\s.]*\d"),
+    (r"\bhow (?:long|soon|many (?:minutes|hours|days|weeks|months))\b|\bduration\b",
+     r"\b(?:minute|hour|day|week|month|year)s?\b"),
+    (r"\bwhat time\b|\bhours\b", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
+)  # fmt: skip
+_ALIKE = {
+    "hurt": "pain",
+    "ach": "pain",
+    "ache": "pain",
+    "cost": "price",
+    "charg": "price",
+    "durat": "take",
+}
 _TRUST = 0.02  # what each place further back in the evidence costs
 
 Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
@@ -87,11 +106,19 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
 def _scores(
     want: str, statements: Sequence[_Statement], closeness: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    asked = set(terms(want))
-    shared = [len(asked & set(terms(s.in_context))) / max(len(asked), 1) for s in statements]
+    asked = _terms(want)
+    shared = [len(asked & _terms(s.in_context)) / max(len(asked), 1) for s in statements]
     trust = [_TRUST * (s.number - 1) for s in statements]
+    kinds = [said for asks, said in _KINDS if re.search(asks, want, re.IGNORECASE)]
+    told = [any(re.search(said, s.said, re.IGNORECASE) for said in kinds) for s in statements]
+    closeness = closeness + _KIND_WEIGHT * np.array(told, dtype=np.float32)
     scores: NDArray[np.float32] = closeness + _WORDS_WEIGHT * np.array(shared) - np.array(trust)
     return scores
+
+
+def _terms(text: str) -> set[str]:
+    """Return the stems of a text, those that patients say for one another as one."""
+    return {_ALIKE.get(term, term) for term in terms(text)}
 
 
 def _aspect(want: str, heading: str) -> str:

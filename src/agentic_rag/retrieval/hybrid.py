@@ -1,8 +1,8 @@
 """Hybrid search: both halves of one open index version, fused section by section."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 
 import numpy as np
@@ -30,6 +30,9 @@ class Parts:
     """What is read of a version; row n of vectors [rows, dimension] and ids is passages[n].
 
     The rows of the lexical half are sections.
+
+    Attributes:
+        digests: SHA-256 of each document's file, by doc_id.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Parts:
     ids: Sequence[str]
     vectors: Vectors
     lexical: LexicalIndex
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ class OpenIndex:
         bounds: where each section begins, and the last one ends [sections + 1].
         evidence: whether a section may be found at all [sections].
         trust: the rank of each section's document in the pack's precedence, 0 first [sections].
+        digests: SHA-256 of each document's file, by doc_id; a passage that is found has its own.
         speller: mends a question's slips by the documents' words.
         dense_weight: how much meaning counts against words, 0 to 1.
     """
@@ -77,6 +82,7 @@ class OpenIndex:
     bounds: Rows
     evidence: Mask
     trust: NDArray[np.intp]
+    digests: Mapping[str, str]
     speller: Speller
     dense_weight: float = DENSE_WEIGHT
 
@@ -96,6 +102,7 @@ class OpenIndex:
             bounds=np.append(firsts, len(parts.passages)),
             evidence=np.array([doc_id not in noisy for doc_id in doc_ids], dtype=bool),
             trust=np.array([trust[doc_id] for doc_id in doc_ids], dtype=np.intp),
+            digests=parts.digests,
             speller=Speller([*parts.lexical.vocabulary, *taste.spoken]),
         )
 
@@ -151,7 +158,11 @@ class OpenIndex:
         ranked = self._distinct_first(firsts)[:k]
         if len(ranked) < k:  # few sections: their other parts follow
             ranked += [row for row in self._others(firsts, vectors) if row not in scores]
-        return [replace(self.passages[r], score=scores.get(r, 0.0)) for r in ranked[:k]]
+        return [self._found(row, scores.get(row, 0.0)) for row in ranked[:k]]
+
+    def _found(self, row: int, score: float) -> Passage:
+        passage = self.passages[row]
+        return replace(passage, score=score, digest=self.digests.get(passage.doc_id, ""))
 
     def _fused(
         self, query: str, vector: Vectors, near: Rows, allowed: Mask

@@ -17,8 +17,8 @@ import orjson
 from agentic_rag.domain import Passage
 from agentic_rag.retrieval.embedding.embedder import Vectors
 
-FORMAT = 3
-"""Raised when chunking or the layout changes, so that an old index is built anew."""
+FORMAT = 4
+"""Raised when chunking, `injection` or the layout changes, so that an old index is built anew."""
 
 
 _LONGEST_NAME = 255  # that a folder can have
@@ -73,6 +73,7 @@ class Manifest:
         documents: SHA-256 by doc_id of what is in the index.
         refused: SHA-256 by doc_id of the files that could not be read.
         skipped: the reason by name of what could not be read: files, and parts of files.
+        injected: how often, by label, a document talks to models.
         store: where its vectors are: "folder" or "server".
         churn: rows that were changed in Chroma's folder since it was filled from nothing.
         parts: the size in bytes of each file of the version, by its path.
@@ -86,6 +87,7 @@ class Manifest:
     documents: Mapping[str, str]
     refused: Mapping[str, str]
     skipped: Mapping[str, str]
+    injected: Mapping[str, int]
     passages: int
     churn: int
     parts: Mapping[str, int]
@@ -152,7 +154,7 @@ class IndexVersion:
     def passages(self) -> list[Passage]:
         """Read the passages, in the order of the rows of every other part."""
         with (self.folder / "passages.jsonl").open("rb") as lines:
-            return [Passage(**orjson.loads(line)) for line in lines]
+            return [_passage(line) for line in lines]
 
     def ids(self) -> list[str]:
         """Read the name of each row's vector; Chroma knows the row by it."""
@@ -357,6 +359,11 @@ def digest(version: IndexVersion) -> str:
 def _skipped_of(doc_id: str, skipped: Mapping[str, str]) -> dict[str, str]:
     parts = f"{doc_id}#"
     return {name: why for name, why in skipped.items() if name == doc_id or name.startswith(parts)}
+
+
+def _passage(line: bytes) -> Passage:
+    fields = orjson.loads(line)
+    return Passage(**fields | {"injected": tuple(map(tuple, fields["injected"]))})
 
 
 def _fields(folder: Path) -> dict[str, Any]:

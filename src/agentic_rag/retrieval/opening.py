@@ -95,6 +95,7 @@ def _read(version: IndexVersion, premises: Premises) -> Parts:
         ids=version.ids(),
         vectors=version.vectors(),
         lexical=LexicalIndex.load(version.lexical),
+        digests=version.manifest().documents,
     )
     rows, sections = len(parts.passages), sum(passage.part == 0 for passage in parts.passages)
     if not version.manifest().passages == rows == len(parts.ids) == len(parts.vectors):

@@ -17,7 +17,7 @@ ENOUGH = 0.6
 It and the figures below were set on questions that were not kept for judging: 213 that the shipped
 clinic's documents answer, half of them in patients' words, and 216 that they don't, most of them
 near misses. 88% of the former lie above it and 7% of the latter. The shape was tried on
-medquad_oral and xquad_en as well. What is reported is `agentic-rag evaluate --retrieval`.
+medquad_oral and xquad_en as well. What is reported is `agentic-rag evaluate --suite retrieval`.
 """
 
 _WARM = 1_000  # passages: a clinic's worth, and less than the cache holds

@@ -1,50 +1,47 @@
 """Red flags: finds an emergency in a patient's words by rules that need nothing else. Pure."""
 
-import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from agentic_rag.errors import BadPack
+from agentic_rag.safety.framing import CANNOT, THERE, Framing, Reading
+from agentic_rag.safety.hunch import WINDOW, Hunch, read_hunches, views_of
+from agentic_rag.safety.lexicon import Lexicon, read_lexicon
+from agentic_rag.safety.spelling import STOP, read_words
 
 SHIPPED_RULES = Path(__file__).with_name("redflags.yaml")
+SELF_HARM = "self_harm"
 
-_GAP = r"(?:\W+\w+){0,5}?\W*"
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
-
-# What takes an alarm back: a denial close in front of the match, or in it.
-_DENIED = re.compile(
-    r"\b(?:no|not|without|never had|don'?t have|do not have|doesn'?t have|haven'?t|isn'?t|is not)"
-    r"(?:(?:\W+(?:any|a|an|the|much|have|had|really|signs? of|high|or|and|\w+ing|\w+,)){0,4}"
-    r"|[^.;]{0,60}?\b(?:or|nor)(?:\W+(?:any|a|an|the))?)\W*$"
-)
-_DENIED_WITHIN = re.compile(r"\b(?:isn'?t|aren'?t|wasn'?t|not|no longer|never)\b")
-# A question about emergencies in general has nobody in it; one that has is taken for an emergency.
-_ASKS_ABOUT = re.compile(
-    r"^\W*(?:what (?:counts|is|are|if)|which|is it normal|how (?:do|would) (?:i|you) (?:know|tell)|"
-    r"do you (?:treat|handle)|can \w+ cause|does \w+ cause|what causes|how common)\b"
-)
-_SOMEBODY = re.compile(
-    r"\b(?:i'?m|i'?ve|i can'?t|i have|my|me|mine|we|our|he|she|him|his|her|they|son|daughter|child"
-    r"|baby|kid|wife|husband|mother|father|mom|dad|friend|right now|today)\b"
-)
-_OVER = re.compile(
-    r"\b(?:last (?:year|month)|(?:years?|months?) ago|used to|as a child|has (?:now )?stopped"
-    r"|went away|is gone)\b"
-)
-_CLAUSE = re.compile(r"(?<=[.!?;\n])\s+|\b(?:but|and then|and now|then|now|however)\b")
+_NEAR = 8  # words between the parts of a sign
+_APART = 4  # what the end of a sentence counts for, in words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One red flag."""
+    """One red flag.
 
+    Attributes:
+        signs: each in the words of the lexicon: `swelling + site`; `-stop` is "does not stop".
+        unless: concepts that make it none where they stand near.
+        source: the guideline that it rests on.
+        examples: what it has to find, and `counter_examples` what no rule may.
+    """
+
+    name: str
     category: str
     reason: str
-    patterns: tuple[re.Pattern[str], ...]
-    examples: tuple[str, ...]
+    source: str
+    signs: tuple[str, ...]
+    unless: str = ""
+    near: int = _NEAR
+    examples: tuple[str, ...] = ()
+    counter_examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,77 +50,315 @@ class Alarm:
 
     category: str
     reason: str
+    source: str = ""
+    rule: str = ""
+
+    @property
+    def is_crisis(self) -> bool:
+        """Tell whether somebody may harm themselves."""
+        return self.category == SELF_HARM
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """An alarm, and the word at which its sign stands."""
+
+    alarm: Alarm
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A part of a sign: any of some concepts, and how it is meant."""
+
+    concepts: int
+    meant: int
+
+
+@dataclass(frozen=True)
 class RedFlags:
-    """A rule table; `find` takes far less than a millisecond for a usual message."""
+    """A rule table with its lexicon; `find` takes well under a millisecond for a usual message."""
 
     rules: tuple[Rule, ...]
+    lexicon: Lexicon
+    hunches: Mapping[str, Hunch]
 
-    def find(self, messages: Iterable[str]) -> Alarm | None:
-        """Return the first alarm in the messages, or None."""
-        for message in messages:
-            text = message.lower().translate(_APOSTROPHES)
-            for sentence in _CLAUSE.split(text):
-                alarm = self._find_in(sentence)
-                if alarm:
-                    return alarm
+    @cached_property
+    def _framing(self) -> Framing:
+        return Framing(self.lexicon)
+
+    @cached_property
+    def _signs(self) -> tuple[tuple[Rule, tuple[tuple[_Term, ...], ...], int], ...]:
+        return tuple(
+            (
+                rule,
+                tuple(_read_sign(sign, self.lexicon) for sign in rule.signs),
+                self.lexicon.mask(*rule.unless.split()),
+            )
+            for rule in self.rules
+        )
+
+    @cached_property
+    def _doubts(self) -> int:
+        return self.lexicon.mask(*_DOUBTS)
+
+    def find(self, turns: Iterable[str]) -> Alarm | None:
+        """Return the gravest alarm in what a person said, oldest turn first, or None."""
+        reading = self.read(turns)
+        found = self.by_rule(reading)
+        if found is None:
+            return self._have_a_hunch(reading)
+        if not self.may_be_called_off(found, reading):
+            return found.alarm
+        sounds_so = self.hunches["emergency"].speaks(views_of(reading), beside_a_rule=True)
+        return found.alarm if sounds_so else None
+
+    def read(self, turns: Iterable[str]) -> Reading:
+        """Read what a person said: what is there, and how it is meant."""
+        return self._framing.read(tuple(turns))
+
+    def by_rule(self, reading: Reading) -> Found | None:
+        """Return the gravest alarm that a rule raises."""
+        page = _Page(reading)
+        for rule, signs, unless in self._signs:
+            for sign in signs:
+                at = page.where_holds(sign, unless, rule.near)
+                if at is not None:
+                    return Found(Alarm(rule.category, rule.reason, rule.source, rule.name), at)
         return None
 
-    def _find_in(self, sentence: str) -> Alarm | None:
-        asks = _ASKS_ABOUT.search(sentence) and not _SOMEBODY.search(sentence)
-        if asks or _OVER.search(sentence):
+    def may_be_called_off(self, found: Found, reading: Reading) -> bool:
+        """Tell whether a short message has its sign in a sentence that may be no report."""
+        alarm = found.alarm
+        if alarm.is_crisis or alarm.rule.startswith(_OF_A_PACK) or len(reading.texts) > WINDOW:
+            return False
+        spans = reading.spans(STOP)
+        low, high = next((low, high) for low, high in spans if low <= found.at < high)
+        return any(concepts & self._doubts for concepts in reading.concepts[low:high])
+
+    def _have_a_hunch(self, reading: Reading) -> Alarm | None:
+        """Where no rule speaks, what was said last may still sound like an alarm."""
+        views = list(views_of(reading))
+        if not self.hunches["emergency"].speaks(views):
             return None
-        for rule in self.rules:
-            for pattern in rule.patterns:
-                for found in pattern.finditer(sentence):
-                    if not _is_denied(sentence, found):
-                        return Alarm(rule.category, rule.reason)
+        return _HUNCHES["crisis" if self.hunches["crisis"].speaks(views) else "emergency"]
+
+
+_OF_A_PACK = "pack: "
+_DOUBTS = [
+    "ask",
+    "asks",
+    "never_person",
+    "if",
+    "if_so",
+    "maybe",
+    "whether",
+    "past",
+    "recently",
+    "was",
+    "resolved",
+    "fiction",
+    "money",
+    "pet",
+    "admin",
+    "scared",
+    "mild",
+    "habit",
+    "harmless",
+    "later",
+    "thing",
+    "mishap",
+    "chewing",
+    "no",
+    "anaesthetised",
+]
+_HUNCHES = {
+    "crisis": Alarm(
+        SELF_HARM, "it sounds as if somebody may harm themselves", "the project's own set", "hunch"
+    ),
+    "emergency": Alarm(
+        "unclear", "what you describe sounds urgent", "the project's own set", "hunch"
+    ),
+}
+
+
+class _Page:
+    """The concepts of a reading that are not muted, ready to be looked up."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._all = 0
+        self._at: list[int] = []
+        shift = 0
+        for at, (concepts, gap) in enumerate(zip(reading.concepts, reading.gaps, strict=True)):
+            shift += _APART if gap >= STOP and at else 0
+            self._at.append(at + shift)
+            if not reading.muted[at]:
+                self._all |= concepts
+        self._found: dict[_Term, list[int]] = {}
+
+    def where_holds(self, sign: Sequence[_Term], unless: int, near: int) -> int | None:
+        """Return where all parts of a sign stand near each other."""
+        if any(not self._all & term.concepts for term in sign):
+            return None
+        first, *others = sign
+        for at in self._where(first):
+            spots = [self._nearest(term, at, near) for term in others]
+            if None in spots:
+                continue
+            if not unless or not self._stands_by(unless, at, near):
+                return at
         return None
 
+    def _where(self, term: _Term) -> list[int]:
+        if term not in self._found:
+            reading = self._reading
+            self._found[term] = [
+                at
+                for at, concepts in enumerate(reading.concepts)
+                if concepts & term.concepts
+                and not reading.muted[at]
+                and (term.meant < 0 or reading.meant[at] == term.meant)
+            ]
+        return self._found[term]
 
-def _is_denied(sentence: str, found: re.Match[str]) -> bool:
-    if _DENIED.search(sentence[: found.start()]):
-        return True
-    says_not_itself = "not" in found.re.pattern  # "does not stop" is the alarm, not its denial
-    return not says_not_itself and bool(_DENIED_WITHIN.search(found[0]))
+    def _nearest(self, term: _Term, at: int, near: int) -> int | None:
+        found = self._where(term)
+        low, high = bisect_left(found, at - near), bisect_right(found, at + near)
+        here = self._at[at]
+        for each in found[low:high]:
+            if each != at and abs(self._at[each] - here) <= near:
+                return each
+        return None
+
+    def _stands_by(self, unless: int, at: int, near: int) -> bool:
+        low, high = max(0, at - near), at + near + 1
+        return any(
+            concepts & unless and abs(self._at[low + n] - self._at[at]) <= near
+            for n, concepts in enumerate(self._reading.concepts[low:high])
+        )
 
 
-def read_rules(extra: Sequence[tuple[str, str, Sequence[str]]] = ()) -> RedFlags:
-    """Read the shipped rules, add (category, reason, phrases) of a pack, and try every example.
+_NEUTRAL_WORDS = frozenset(
+    [
+        "site",
+        "mouth",
+        "face",
+        "soft",
+        "jaw",
+        "tooth",
+        "gum",
+        "dental",
+        "child",
+        "medically",
+        "medicine",
+        "object",
+        "thinner",
+        "head",
+        "throat",
+        "chest",
+        "arm",
+        "one_side",
+        "itself",
+        "gauze",
+        "someone",
+        "long",
+        "hot",
+        "heavy",
+        "sudden",
+        "spread",
+        "too_many",
+        "took",
+        "now",
+        "anaesthetised",
+    ]
+)
+
+
+def _read_sign(sign: str, lexicon: Lexicon) -> tuple[_Term, ...]:
+    terms = []
+    for part in sign.split("+"):
+        name = part.strip()
+        concepts = name.lstrip("-").split("|")
+        meant = CANNOT if name.startswith("-") else THERE
+        if all(each in _NEUTRAL_WORDS for each in concepts):
+            meant = -1
+        terms.append(_Term(lexicon.mask(*concepts), meant))
+    return tuple(terms)
+
+
+def pack_rule(row: Mapping[str, Any]) -> Rule:
+    """Return a rule as a pack gives it: its signs are phrases."""
+    return Rule(
+        name=f"{_OF_A_PACK}{row['category']}",
+        category=row["category"],
+        reason=row["reason"],
+        source=row.get("source", "the clinic"),
+        signs=tuple(row["patterns"]),
+        examples=tuple(row.get("examples", ())),
+        counter_examples=tuple(row.get("counter_examples", ())),
+    )
+
+
+def read_rules(extra: Sequence[Rule] = (), *, examples: bool = True) -> RedFlags:
+    """Read the shipped rules, add those of a pack, and try every example (training has yet to).
 
     Raises:
-        BadPack: the rules cannot be read, or one does not find its own example.
+        BadPack: the rules cannot be read, or one fails its own examples.
     """
+    phrases = {f"pack{at}": _as_phrases(rule.signs) for at, rule in enumerate(extra)}
+    added = [_of_pack(rule, name) for rule, name in zip(extra, phrases, strict=True)]
     try:
         table = yaml.safe_load(SHIPPED_RULES.read_text(encoding="utf-8"))["rules"]
-        shipped = [
-            Rule(
-                category=row["category"],
-                reason=row["reason"],
-                patterns=tuple(_compile(pattern) for pattern in row["patterns"]),
-                examples=tuple(row["examples"]),
-            )
-            for row in table
-        ]
-    except (OSError, KeyError, TypeError, yaml.YAMLError, re.error) as error:
-        raise BadPack(
-            f"{SHIPPED_RULES.name}: the red-flag rules cannot be read: {error}"
-        ) from error
-    added = [
-        Rule(
-            category, reason, tuple(_compile(re.escape(p.lower())) for p in phrases), tuple(phrases)
-        )
-        for category, reason, phrases in extra
-    ]
-    flags = RedFlags((*shipped, *added))
-    for rule in flags.rules:
-        for example in rule.examples:
-            if flags.find([example]) is None:
-                raise BadPack(f"red flag {rule.category}: its own example is not found: {example}")
+        shipped = [_read_rule(row) for row in table]
+        crisis = [rule for rule in shipped if rule.category == SELF_HARM]
+        others = [rule for rule in shipped if rule.category != SELF_HARM]
+        lexicon = read_lexicon(phrases)
+        flags = RedFlags((*crisis, *added, *others), lexicon, read_hunches(list(lexicon.bits)))
+        flags.find(["warm up"])
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        told = f"{SHIPPED_RULES.name}: the red-flag rules cannot be read: {error}"
+        raise BadPack(told) from error
+    for rule in flags.rules if examples else ():
+        _try_examples(flags, rule)
     return flags
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
-    return re.compile(r"\b(?:" + pattern.replace(" GAP ", _GAP) + r")(?!\w)")
+def _try_examples(flags: RedFlags, rule: Rule) -> None:
+    for example in rule.examples:
+        if flags.find([example]) is None:
+            raise BadPack(f"red flag {rule.category}: its own example is not found: {example}")
+    for example in rule.counter_examples:
+        if flags.find([example]) is not None:
+            raise BadPack(f"red flag {rule.category}: its counter-example is found: {example}")
+
+
+def _read_rule(row: Mapping[str, Any]) -> Rule:
+    return Rule(
+        name=row["name"],
+        category=row["category"],
+        reason=row["reason"],
+        source=row["source"],
+        signs=tuple(row["signs"]),
+        unless=row.get("unless", ""),
+        near=row.get("near", _NEAR),
+        examples=tuple(row["examples"]),
+        counter_examples=tuple(row["counter_examples"]),
+    )
+
+
+def _as_phrases(phrases: Sequence[str]) -> list[str]:
+    return ["_".join(word.text for word in read_words(phrase)) for phrase in phrases]
+
+
+def _of_pack(rule: Rule, concept: str) -> Rule:
+    """A pack gives phrases; each is a concept of its own, and an example."""
+    return Rule(
+        name=rule.name,
+        category=rule.category,
+        reason=rule.reason,
+        source=rule.source,
+        signs=(concept,),
+        examples=(*rule.signs, *rule.examples),
+        counter_examples=rule.counter_examples,
+    )

@@ -1,25 +1,26 @@
 """Tells whether a passage carries a sentence, and in which words. Pure."""
 
 import re
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from agentic_rag.language import sentence_spans, stem, topic_words, words
-from agentic_rag.safety.numbers import carries_numbers, numbers
+from agentic_rag.safety.figures import figure_refusal
+from agentic_rag.safety.grammar import ACTORS
+from agentic_rag.safety.hedges import hedge_refusal
+from agentic_rag.safety.likeness import Likeness, has_all, liken, swapped
+from agentic_rag.safety.reading import Reading, read
+from agentic_rag.safety.statements import Statement, statements
+from agentic_rag.safety.wording import Dictionary, dictionary
 
-ENOUGH = 0.8
-"""Share of a sentence's content words that the quoted span must hold."""
-
-_GUARDS = frozenset(
-    stem(word)
-    for word in words(
-        "after always avoid before below above decrease hard gently gentle increase less least "
-        "more most must never only optional required safe stop unsafe until"
-    )
+_MOST_CHARS = 600  # a longer sentence is none, and cannot be judged
+_WIDEST_SPAN = 600  # of two statements that carry a half each
+_PARAPHRASED = 0.9  # what a word counts that stands for another
+_CONNECTOR = re.compile(
+    r"[,;]\s+(?:(?:and|but|while|so|or|whereas|because|although|though)\s+)?|\s+(?:and|but)\s+|\s+-\s+"
 )
-"""Words that turn a statement round when they come or go: both sides must have the same."""
-
-_NEGATION = re.compile(r"\b(?:no|not|never|none|without|cannot|nor)\b|n't\b", re.IGNORECASE)
+_CONDITIONS = frozenset(
+    {"who", "only if", "if", "unless", "except", "until", "than", "instead", "before", "after"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,15 @@ class Support:
 NOTHING = Support(0.0, 0, 0)
 
 
-def find_support(sentence: str, text: str, heading: str) -> Support:
+def find_support(
+    sentence: str, text: str, heading: str, words: Dictionary | None = None
+) -> Support:
     """Return the span of `text` that best carries the sentence; NOTHING where none does.
 
-    A sentence of the passage carries it when it holds enough of its content words (the heading
-    lends its own), all of its numbers, and is turned round by the same words as often. Two
-    neighbours together carry only what has no number: the number could be the other's.
+    A statement of the passage carries it when every word that says something has its like there,
+    or in the heading, under the same "not", "before" and "if"; when every number is there, of the
+    same thing; and when no condition and no hedge was added or lost. Two neighbours can carry a
+    half each. What cannot be judged, a question or a sentence without end, is not carried.
 
     >>> text = "Scaling takes 40 minutes. Crowns take longer."
     >>> find_support("Scaling takes 40 minutes.", text, "").score
@@ -47,40 +51,109 @@ def find_support(sentence: str, text: str, heading: str) -> Support:
     >>> find_support("Scaling takes 90 minutes.", text, "") is NOTHING
     True
     """
-    said = set(_content(sentence))
-    if not said:
+    if len(sentence) > _MOST_CHARS or sentence.rstrip().endswith("?"):
         return NOTHING
-    lent = set(_content(heading))
-    best = NOTHING
-    for start, end in _windows(text, alone=bool(numbers(sentence))):
-        span = text[start:end]
-        score = len(said & (set(_content(span)) | lent)) / len(said)
-        if score > best.score and said & set(_content(span)) and _agree(sentence, span, heading):
-            best = Support(score, start, end)
-    return best if best.score >= ENOUGH else NOTHING
+    words = words or dictionary()
+    said = read(sentence, words)
+    told = statements(text, heading, words)
+    return _find(said, told) or _find_in_two(sentence, said, told, words) or NOTHING
 
 
-def _content(text: str) -> list[str]:
-    """Return the stems of the words that a statement is about; "takes" and the like are none."""
-    return [stem(word) for word in topic_words(text)]
+def refusal(said: Reading, statement: Statement) -> str:
+    """Return why a statement does not carry what is said, or nothing."""
+    there = statement.reading
+    if said.roots == there.roots and said.amounts == there.amounts:
+        return ""
+    if not said.says_enough:
+        return "too little is said"
+    likeness = liken(said, statement)
+    if likeness.refusal:
+        return likeness.refusal
+    if not likeness.pairs and not (said.figures and (said.words or len(said.figures) > 1)):
+        return "nothing in common"
+    if swapped(said, there, likeness.pairs):
+        return "changed places"
+    return (
+        _unlike(said, statement, likeness)
+        or figure_refusal(said, statement)
+        or hedge_refusal(said, there, likeness.pairs)
+    )
 
 
-def _windows(text: str, *, alone: bool) -> list[tuple[int, int]]:
-    """Return each sentence, then each pair of neighbours: the shortest best span wins."""
-    spans = sentence_spans(text)
-    pairs = [] if alone else [(start, end) for (start, _), (_, end) in pairwise(spans)]
-    return [*spans, *pairs]
+def _find(said: Reading, told: Sequence[Statement]) -> Support | None:
+    """Return the best support of one statement alone; of the equally good, the shortest."""
+    found = [
+        Support(_score(said, each.reading), each.start, each.end)
+        for each in told
+        if has_all(said, each) and not refusal(said, each)
+    ]
+    return max(found, key=lambda s: (s.score, s.start - s.end), default=None)
 
 
-def _agree(sentence: str, span: str, heading: str) -> bool:
-    if not carries_numbers(sentence, f"{heading} {span}"):
-        return False
-    said = {stem(word) for word in words(sentence)}
-    carried = {stem(word) for word in words(span)}
-    if said & _GUARDS - {stem(word) for word in words(heading)} != carried & _GUARDS:
-        return False
-    return _negations(sentence) == _negations(span)
+def _score(said: Reading, there: Reading) -> float:
+    """Return how much of a sentence stands in the statement in the same words."""
+    own = {word.root for word in there.words}
+    counted = [word for word in said.words if not word.is_light]
+    points = sum(1.0 if word.root in own else _PARAPHRASED for word in counted)
+    return points / len(counted) if counted else 1.0
 
 
-def _negations(text: str) -> int:
-    return len(_NEGATION.findall(text.replace("\u2019", "'")))
+def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
+    """Refuse where the statement is about something else, or says it under a condition."""
+    there, lent = statement.reading, statement.lent
+    met = {like.at for _, like in likeness.pairs}
+    first = 0 if likeness.leans_for_subject else 1  # which may be a verb: "add a spoon"
+    if likeness.leans and any(not w.is_light and w.at not in met for w in there.words[first:]):
+        return "more is said"
+    needs_subject = likeness.lends or (said.words and said.words[0].root in ACTORS)
+    if needs_subject and not likeness.leans and (other := _own_subject(statement, met)):
+        return f"another subject: {other}"
+    kept: dict[tuple[str, int], bool] = {}
+    used = {like.part for _, like in likeness.pairs}
+    for word in there.words:
+        if word.part in used and word.tag in _CONDITIONS and not word.is_light:
+            is_kept = word.at in met or not word.meanings.isdisjoint(lent)
+            kept[word.tag, word.group] = is_kept or kept.get((word.tag, word.group), False)
+    flags = there.flags_in()
+    lost = (tag for (tag, at), is_kept in kept.items() if not is_kept and f"@or {at}" not in flags)
+    return next((f"dropped: {tag}" for tag in lost), "")
+
+
+def _own_subject(statement: Statement, met: set[int]) -> str:
+    """Return what a statement is about where that is not what its heading lends."""
+    for word in statement.reading.words:
+        if word.at in met:
+            return ""
+        is_field = word.root in statement.reading.field_roots
+        is_listed = word.is_negated  # "avoid bananas, oranges ..."
+        if not (word.is_light or is_field or is_listed) and word.meanings.isdisjoint(
+            statement.lent
+        ):
+            return word.root
+    return ""
+
+
+def _find_in_two(
+    sentence: str, said: Reading, told: Sequence[Statement], words: Dictionary
+) -> Support | None:
+    """Find two neighbours that carry a half of the sentence each."""
+    there = [each.reading.meanings | each.lent for each in told]
+    if any(not w.is_light and all(map(w.meanings.isdisjoint, there)) for w in said.words):
+        return None
+    for first, second in _halves(sentence, words):
+        begun = _find(first, told)
+        lent = [replace(each, lent=each.lent | first.meanings) for each in told] if begun else ()
+        ended = _find(second, lent)
+        if begun and ended:
+            start, end = min(begun.start, ended.start), max(begun.end, ended.end)
+            if end - start <= _WIDEST_SPAN:
+                return Support(min(begun.score, ended.score), start, end)
+    return None
+
+
+def _halves(sentence: str, words: Dictionary) -> Iterator[tuple[Reading, Reading]]:
+    """Yield each way to part a sentence in two that say enough to be judged alone."""
+    for cut in _CONNECTOR.finditer(sentence):
+        first, second = read(sentence[: cut.start()], words), read(sentence[cut.end() :], words)
+        if first.says_enough and second.says_enough:
+            yield first, second

@@ -205,6 +205,9 @@ def write_citation(citation: Citation) -> dict[str, Any]:
         "doc_id": citation.doc_id,
         "section": citation.section,
         "quote": citation.quote,
+        "start": citation.start,
+        "end": citation.end,
+        "digest": citation.digest,
         "support": citation.support,
     }
 

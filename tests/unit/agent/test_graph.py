@@ -22,8 +22,11 @@ REPO = Path(__file__).resolve().parents[3]
 DRAWING = {
     ("__start__", "triage"),
     ("triage", "escalate"),
+    ("triage", "decline"),
     ("triage", "plan"),
     ("plan", "retrieve"),
+    ("plan", "greet"),
+    ("greet", "__end__"),
     ("retrieve", "grade"),
     ("grade", "compose"),
     ("grade", "plan"),
@@ -83,6 +86,7 @@ JOURNEYS = {
     "no index": ("How long?", {"retriever": Shelf(error=RetrievalUnavailable("away"))}),
     "no judge": ("How long?", {"judge": Scores(error=RetrievalUnavailable("no weights"))}),
     "an emergency": ("I can't breathe", {}),
+    "small talk": ("Thank you!", {}),
     "a draft that nothing carries": ("How long?", {"ladder": Pen("The moon is made of cheese.")}),
 }
 

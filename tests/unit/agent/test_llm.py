@@ -43,6 +43,27 @@ def test_a_key_for_openai_alone_does_not_send_patients_words_there(settings):
     assert "openai/gpt" not in names(settings(**VLLM, **OPENAI))
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (OPENAI, []),
+        (VLLM | OPENAI | {"llm_fallbacks": "openai"}, ["vllm/qwen"]),
+        (VLLM | {"llm_base_url": "https://api.openai.com/v1"}, []),
+        (VLLM | {"llm_base_url": "http://8.8.8.8/v1"}, []),
+        (VLLM | {"llm_base_url": "http://llm.default.svc.cluster.local/v1"}, ["vllm/qwen"]),
+        (VLLM | {"llm_base_url": "http://llm.default.svc:8080/v1"}, ["vllm/qwen"]),
+        (VLLM | {"llm_base_url": "http://llm:8080/v1"}, ["vllm/qwen"]),
+        (VLLM | {"llm_base_url": "http://10.1.2.3/v1"}, ["vllm/qwen"]),
+        (VLLM | {"llm_base_url": "http://[::1]:8080/v1"}, ["vllm/qwen"]),
+        (VLLM | {"llm_base_url": "http://llm.svc.evil.example/v1"}, []),
+        (OLLAMA | {"ollama_base_url": "https://ollama.example"}, []),
+        (OPENAI | {"openai_base_url": "http://127.0.0.1:9/v1"}, []),
+    ],
+)
+def test_where_nothing_may_leave_only_rungs_inside_are_left(settings, fields, expected):
+    assert names(settings(**fields, llm_external_policy="never")) == expected
+
+
 def test_where_no_rung_is_set_that_is_said(settings):
     with pytest.raises(LlmNotConfigured, match="LLM_BASE_URL"):
         get_llm(settings())

@@ -14,7 +14,7 @@ def test_what_a_step_wrote_can_be_put_into_json():
         "passages": (make_passage("Text."),),
         "draft": Draft(text="Text.", generator="extractive", degraded=Degraded.LLM_COLD),
         "alarm": Alarm("breathing", "it can close the airway"),
-        "messages": (("system", "Rules"),),
+        "messages": (("system", "Rules"), ("user", "Hello")),
         "trouble": None,
     }
 
@@ -24,7 +24,21 @@ def test_what_a_step_wrote_can_be_put_into_json():
     assert told["passages"][0]["label"] == "faq.md#scaling"
     assert told["draft"]["degraded"] == "llm_cold"
     assert told["draft"]["usage"] == {"prompt_tokens": 0, "completion_tokens": 0}
-    assert told["messages"] == [["system", "Rules"]]
+    assert told["messages"] == [["user", "Hello"]]
+
+
+def test_personal_data_is_masked_and_the_clinics_own_number_is_not():
+    written = {
+        "searches": ("call 98220 12345",),
+        "evidence": (make_passage("Call +91-98765-00000."),),
+        "messages": (("user", "Call +91-98765-00000.\n\nQuestion: I am Asha, 98220 12345"),),
+    }
+
+    told = json.dumps(describe("compose", written))
+
+    assert "12345" not in told
+    assert "Asha" not in told
+    assert told.count("+91-98765-00000") == 2
 
 
 def test_timings_and_the_answer_have_their_own_place():

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 from tests.fakes import WordEmbedder
+from tests.unit.agent.parts import Scores, Shelf, make_passage
 
-from agentic_rag.evaluation.ranking import CORPUS, TOP, JudgedSet, rank, read_beir
-from agentic_rag.evaluation.retrieval import Case
+from agentic_rag.bootstrap import build_house
+from agentic_rag.evaluation.cases import RetrievalCase
+from agentic_rag.evaluation.ranking import CORPUS, TOP, JudgedSet, best_relevances, rank, read_beir
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.ingesting.ingest import ingest
@@ -86,8 +89,10 @@ def test_a_set_that_lacks_a_part_is_refused_by_its_name(beir, part):
 
 
 def test_only_cases_that_have_an_answer_can_be_ranked():
-    held = Case(question="Open?", labels=("a.md", "b.md"), kind="plain", held_out=False)
-    absent = Case(question="Botox?", labels=(), kind="absent", held_out=False)
+    held = RetrievalCase(
+        id="a", question="Open?", labels=("a.md", "b.md"), kind="plain", held_out=False
+    )
+    absent = RetrievalCase(id="b", question="Botox?", labels=(), kind="absent", held_out=False)
 
     judged = JudgedSet.of([held, absent])
 
@@ -114,3 +119,27 @@ async def test_the_halves_rank_by_themselves(library):
 
 async def test_no_question_has_no_ranking(library):
     assert await rank(library, asking()) == {}
+
+
+@pytest.fixture
+def asked() -> list[RetrievalCase]:
+    return [
+        RetrievalCase(id="a", question="Open?", labels=("a.md",), kind="plain", held_out=False),
+        RetrievalCase(id="b", question="Botox?", labels=(), kind="absent", held_out=True),
+    ]
+
+
+async def test_the_passage_that_fits_best_counts_wherever_it_stands(asked, settings):
+    shelf = Shelf([make_passage("One.", label="a.md"), make_passage("Two.", label="b.md")])
+    judge = Scores({"a.md": 0.2, "b.md": 0.7})
+    deps = replace(build_house(settings()).deps, retriever=shelf, judge=judge)
+
+    assert await best_relevances(deps, asked) == [0.7, 0.7]
+    assert shelf.asked == [(("Open?",), deps.limits.top_k), (("Botox?",), deps.limits.top_k)]
+
+
+async def test_where_nothing_is_found_nothing_is_relevant(asked, settings):
+    deps = replace(build_house(settings()).deps, retriever=Shelf(), judge=Scores())
+
+    assert await best_relevances(deps, asked) == [0.0, 0.0]
+    assert await best_relevances(deps, []) == []

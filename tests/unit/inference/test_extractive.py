@@ -69,3 +69,22 @@ async def test_a_quote_is_never_long():
     lines = await quote(*(f"Scaling number {n} takes {n} minutes." for n in range(9)), wants=wants)
 
     assert len(lines) <= 4
+
+
+@pytest.mark.parametrize(
+    ("want", "line"),
+    [
+        ("How long does scaling take?", "Scaling \u2013 duration: 40 minutes [1]"),
+        ("How much does scaling cost?", "Scaling \u2013 price band: INR 1,200 to 1,800 [1]"),
+        ("From which age is scaling done?", "Scaling is done from the age of 12. [1]"),
+    ],
+)
+async def test_a_question_for_a_number_gets_one_of_its_kind(want, line):
+    text = (
+        "Category: Prevention\nDuration: 40 minutes\nPrice band: INR 1,200 to 1,800\n\n"
+        "Scaling is done from the age of 12.\n\nScaling is a good thing for scaling."
+    )
+
+    lines = await quote(text, headings=("Care > Scaling",), wants=(want,))
+
+    assert lines[0] == line

@@ -1,16 +1,21 @@
 """The ladder: one call a rung, and the documents where no model answers."""
 
+import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
 from tests.fakes import ScriptedLlm
+from tests.unit.agent.parts import Pen
 
 from agentic_rag.agent.deps import Brief
 from agentic_rag.bootstrap import build_house
 from agentic_rag.domain import Degraded, Draft
+from agentic_rag.errors import LlmUnavailable
+from agentic_rag.inference.ladder import Ladder
 
 BRIEF = Brief(
     messages=(("system", "Be brief."), ("user", "How long does scaling take?")),
@@ -198,3 +203,49 @@ async def test_a_failure_tells_the_log_neither_the_key_nor_the_patients_words(se
     own = "\n".join(r.getMessage() for r in caplog.records if r.name.startswith("agentic_rag"))
     assert "sk-my-secret" not in caplog.text
     assert "How long" not in own
+
+
+MESSAGES = (("system", "Plan."), ("user", "How much?"))
+
+
+async def ask_awake(ladder: Ladder) -> str | None:
+    return await ladder.ask_awake(MESSAGES, max_tokens=50, timeout_s=0.2)
+
+
+async def test_only_a_model_that_answered_lately_is_asked_to_plan():
+    pen = Pen("A plan.")
+    ladder = Ladder([pen], floor=Pen())
+
+    before = await ask_awake(ladder)
+    await ladder.write(BRIEF)
+    after = await ask_awake(ladder)
+
+    assert (before, after) == (None, "A plan.")
+
+
+async def test_a_model_that_failed_since_is_not_asked_to_plan():
+    pen = Pen("A plan.")
+    ladder = Ladder([pen], floor=Pen())
+    await ladder.write(BRIEF)
+    pen.error = LlmUnavailable("asleep")
+    await ladder.write(BRIEF)
+    pen.error = None
+
+    assert await ask_awake(ladder) is None
+
+
+async def test_a_model_that_plans_slowly_is_not_waited_for():
+    class Slow(Pen):
+        async def write(self, brief):
+            if len(brief.messages) == len(MESSAGES):
+                await asyncio.sleep(30)
+            return await super().write(brief)
+
+    ladder = Ladder([Slow("An answer.")], floor=Pen())
+    await ladder.write(BRIEF)
+
+    start = time.monotonic()
+
+    assert await ask_awake(ladder) is None
+    assert await ask_awake(ladder) is None
+    assert time.monotonic() - start < 2

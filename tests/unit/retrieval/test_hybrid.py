@@ -48,6 +48,7 @@ def index_of(documents, **taste):
         ids=[str(row) for row in range(len(passages))],
         vectors=vectors,
         lexical=LexicalIndex.build(section_texts(passages)),
+        digests={name: f"digest of {name}" for name in documents},
     )
     return OpenIndex.of(parts, ExactStore(vectors), Taste(**taste))
 
@@ -163,3 +164,14 @@ async def test_scores_fall_and_lie_between_nothing_and_one():
 
 async def test_an_index_without_passages_finds_nothing():
     assert await search(index_of({}), "anything") == []
+
+
+async def test_what_is_found_has_the_digest_of_its_document():
+    index = index_of({"a.txt": "Parking is behind the house.", "b.txt": "Crowns are of gold."})
+
+    found = await search(index, "parking")
+
+    assert {p.doc_id: p.digest for p in found} == {
+        "a.txt": "digest of a.txt",
+        "b.txt": "digest of b.txt",
+    }

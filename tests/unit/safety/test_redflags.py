@@ -5,11 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentic_rag.errors import BadPack
-from agentic_rag.safety.redflags import read_rules
+from agentic_rag.safety.redflags import pack_rule, read_rules
 from agentic_rag.settings import Settings
 
 FLAGS = read_rules()
-EXAMPLES = [(rule.category, example) for rule in FLAGS.rules for example in rule.examples]
+EXAMPLES = [(rule.name, example) for rule in FLAGS.rules for example in rule.examples]
+COUNTER_EXAMPLES = [
+    (rule.name, example) for rule in FLAGS.rules for example in rule.counter_examples
+]
 
 ALARMS = [
     ("breathing", "i cant breath"),
@@ -23,22 +26,22 @@ ALARMS = [
     ("bleeding", "My gum has not stopped bleeding since morning"),
     ("bleeding", "The bleeding hasn't stopped since yesterday"),
     ("bleeding", "blood everywhere after extraction"),
-    ("swelling", "my cheek is swollen"),
-    ("swelling", "My daughter's face is swelling up"),
-    ("swelling", "there is swelling in my jaw"),
-    ("fever", "I have tooth pain and a temperature of 39"),
-    ("fever", "fever since my extraction"),
+    ("infection", "my cheek is swollen"),
+    ("infection", "My daughter's face is swelling up"),
+    ("infection", "there is swelling in my jaw"),
+    ("infection", "I have tooth pain and a temperature of 39"),
+    ("infection", "fever since my extraction"),
     ("trauma", "my son fell and hit his teeth"),
     ("trauma", "A ball hit me in the face"),
     ("trauma", "the tooth was knocked right out"),
     ("trauma", "I think my jaw is broken"),
-    ("trismus", "my mouth won't open"),
-    ("pus", "yellow pus around the tooth"),
+    ("infection", "my mouth won't open"),
+    ("infection", "yellow pus around the tooth"),
     ("chest_pain", "toothache and chest pain"),
     ("collapse", "she passed out in the bathroom"),
     ("reaction", "hives all over after the amoxicillin"),
     ("poisoning", "my kid swallowed the mouthwash"),
-    ("crisis", "I want to kill myself"),
+    ("self_harm", "I want to kill myself"),
 ]
 
 DESPITE = [
@@ -84,9 +87,22 @@ NONE = [
 ]
 
 
-@pytest.mark.parametrize(("category", "example"), EXAMPLES)
-def test_every_rule_finds_its_examples(category, example):
-    assert FLAGS.find([example]).category == category
+@pytest.mark.parametrize(("name", "example"), EXAMPLES)
+def test_every_rule_finds_its_examples(name, example):
+    assert FLAGS.find([example]) is not None, name
+
+
+@pytest.mark.parametrize(("name", "example"), COUNTER_EXAMPLES)
+def test_no_rule_finds_a_counter_example(name, example):
+    assert FLAGS.find([example]) is None, name
+
+
+def test_every_rule_names_what_it_rests_on_and_has_both_kinds_of_examples():
+    for rule in FLAGS.rules:
+        assert rule.reason
+        assert rule.source
+        assert rule.examples
+        assert rule.counter_examples
 
 
 @pytest.mark.parametrize(("category", "said"), ALARMS)
@@ -108,10 +124,26 @@ def test_a_question_or_a_denial_is_no_emergency(said):
     assert FLAGS.find([said]) is None
 
 
-def test_every_message_is_looked_at_and_the_first_alarm_told():
-    found = FLAGS.find(["How long?", "my cheek is swollen", "I can't breathe"])
+def test_every_turn_is_looked_at_and_the_gravest_alarm_told():
+    found = FLAGS.find(["How long?", "my cheek is swollen", "I can't breathe", "thanks"])
 
-    assert found.category == "swelling"
+    assert found.category == "breathing"
+
+
+@pytest.mark.parametrize(
+    ("turns", "is_alarm"),
+    [
+        (["My face is swollen", "What does scaling cost?"], True),
+        (["My face is swollen", "No, the swelling is gone now. What does scaling cost?"], False),
+        (["khoon band nahi ho raha", "ab khoon ruk gaya hai, dhanyavad"], False),
+        (["सूज आली आहे गालावर", "सूज आता उतरली"], False),
+        (["I have a toothache", "and since last night a fever too"], True),
+        (["I am pregnant", "my gum is swollen", "what now?"], True),
+        (["The swelling is gone", "it has started again, my whole cheek is swollen"], True),
+    ],
+)
+def test_a_sign_in_an_earlier_turn_counts_until_a_later_one_says_it_is_over(turns, is_alarm):
+    assert (FLAGS.find(turns) is not None) is is_alarm
 
 
 def test_no_message_has_no_alarm():
@@ -146,9 +178,131 @@ def test_any_text_can_be_looked_at(text):
     FLAGS.find([text])
 
 
+NOISE = st.sampled_from(
+    ["", " ", "!!", " \U0001f62d", "\U0001f525", "\u200b", " \u2757\ufe0f", "...", "\ufeff"]
+)
+FIRM = (
+    "i cant breathe",
+    "my face is swollen",
+    "खून बंद नहीं हो रहा",
+    "gaal sujla ahe",
+    "mujhe saans nahi aa rahi",
+)
+
+
+@given(st.sampled_from(FIRM), NOISE, NOISE, st.booleans())
+def test_noise_around_an_alarm_changes_nothing(said, before, after, loud):
+    message = f"{before}{said.upper() if loud else said}{after}"
+
+    assert FLAGS.find([message]) is not None
+
+
+@given(st.sampled_from(FIRM), st.data())
+def test_characters_that_nobody_sees_change_nothing(said, data):
+    at = data.draw(st.integers(0, len(said)))
+    unseen = data.draw(
+        st.sampled_from(["\u200b", "\u200d", "\u200c", "\u00ad", "\ufeff", "\ufe0f"])
+    )
+
+    assert FLAGS.find([said[:at] + unseen + said[at:]]) is not None
+
+
+SPELT = [
+    "".join(chr(ord(c) + 0xFEE0) if c != " " else c for c in "my face is swollen"),
+    "my face is swoooollen",
+    "b l e e d i n g  wont stop",
+    "my gum is bleding and wont stop",
+    "i cant breth",
+    "my face is sw0llen",
+    "cnt swallow anything",
+    "diffculty breathing",
+    "my cheek is swolen up",
+    "chehra soojh gaya h",
+    "muh nhi khul rha",
+    "gaal pe soojan aa gyi h",
+    "khoon nhi ruk rha",
+    "tond ughdat nahiye",
+    "dantatun rakta thambat nahi",
+    "mere bete ka daant gir gaya khelte hue, khoon aa raha hai",
+    "सांस नही आ रही",
+    "तोंड उघडत नाही",
+    "meri wife behosh ho gayi",
+    "bukhar 103 hai aur daadh me dard",
+    "my son, aged 4, fell from the stairs and his tooth is loose",
+    "Tooth knocked out, how do I save it?",
+]
+
+
+@pytest.mark.parametrize("said", SPELT)
+def test_an_emergency_is_found_however_it_is_spelt(said):
+    assert FLAGS.find([said]) is not None
+
+
+HARMLESS = [
+    "no fever, no swelling, just a chip",
+    "sujan nahi hai, bukhar bhi nahi hai, bas safai karani hai",
+    "सूज नाही, ताप नाही, फक्त दात साफ करायचे आहेत",
+    "न सूजन है न बुखार",
+    "last year my face was swollen, all fine now",
+    "pichle saal gaal sooj gaya tha, ab theek hai",
+    "what should I do if a tooth gets knocked out someday?",
+    "agar daant toot jaye to kya karna chahiye",
+    "दात पडला तर काय करायचं?",
+    "I'm dying to know your prices",
+    "this price gives me a heart attack",
+    "bleeding money on this bill",
+    "my phone fell and cracked",
+    "my dog's tooth fell out",
+    "writing a story in which the hero breaks his jaw",
+    "my gums bleed a little when I brush",
+    "teeth whitening cost?",
+    "bread and butter, never smelling, joking, spelling",
+    "Sir, appointment milega kya?",
+    "braces kitne mahine lagenge",
+    "मुझे स्केलिंग करवानी है, कितना खर्च होगा?",
+]
+
+
+@pytest.mark.parametrize("said", HARMLESS)
+def test_what_is_denied_past_supposed_or_meant_otherwise_is_no_emergency(said):
+    assert FLAGS.find([said]) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I want to end my life",
+        "mujhe ab jeena nahi hai",
+        "मला जगायचं नाही",
+        "my friend says he will kill himself tonight",
+        "आत्महत्या करने का मन है",
+    ],
+)
+def test_a_wish_to_die_is_a_crisis(said):
+    assert FLAGS.find([said]).is_crisis
+
+
+def test_an_alarm_says_which_rule_found_it_and_on_what_it_rests():
+    alarm = FLAGS.find(["I can't breathe"])
+
+    assert alarm.rule == "breathing"
+    assert "Resuscitation Council" in alarm.source
+    assert not alarm.is_crisis
+
+
+def test_a_megabyte_is_read_to_its_end():
+    message = "the tooth is fine and I like your clinic, thank you. " * 19_000 + "I can't breathe"
+
+    assert FLAGS.find([message]).category == "breathing"
+
+
+def pack(category, reason, phrases, **more):
+    return pack_rule({"category": category, "reason": reason, "patterns": phrases, **more})
+
+
 def test_a_pack_adds_rules_in_its_own_language():
     flags = read_rules(
-        [("breathing", "the airway may close", ("सांस नहीं आ रही", "no puedo respirar"))]
+        [pack("breathing", "the airway may close", ("सांस नहीं आ रही", "no puedo respirar"))]
     )
 
     assert flags.find(["मुझे सांस नहीं आ रही है"]).category == "breathing"
@@ -157,7 +311,7 @@ def test_a_pack_adds_rules_in_its_own_language():
 
 
 def test_the_words_of_a_pack_are_taken_as_words_and_not_as_patterns():
-    flags = read_rules([("odd", "odd", ("level (5.0)",))])
+    flags = read_rules([pack("odd", "odd", ("level (5.0)",))])
 
     assert flags.find(["it is level (5.0) now"]).category == "odd"
     assert flags.find(["it is level 5x0 now"]) is None
@@ -165,4 +319,44 @@ def test_the_words_of_a_pack_are_taken_as_words_and_not_as_patterns():
 
 def test_a_rule_that_cannot_find_its_own_words_is_refused():
     with pytest.raises(BadPack, match="red flag odd"):
-        read_rules([("odd", "odd", ("what is a numb leg",))])
+        read_rules([pack("odd", "odd", ("what is a numb leg",))])
+
+
+def test_a_rule_that_finds_its_counter_example_is_refused():
+    with pytest.raises(BadPack, match="counter-example is found: a numb leg"):
+        read_rules([pack("odd", "odd", ("numb leg",), counter_examples=("a numb leg",))])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "root canal ke baad chehra sujta hai kya?",
+        "रूट कॅनालनंतर चेहरा सुजतो का",
+        "root canal nantar chehra sujto ka",
+        "agar bacche ka daant toot jaye to turant kya karna chahiye",
+        "what is the right liquid for keeping a knocked-out tooth in?",
+        "I had a bypass in 2016 after a heart attack, can I have a cleaning?",
+        "how long does the bleeding last after an extraction usually",
+    ],
+)
+def test_a_question_of_what_happens_as_a_rule_is_no_emergency(said):
+    assert FLAGS.find([said]) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["I can't breathe", "My face is badly swollen", "बेटे का दांत गिरने से टूट गया", "rakt thambat nahi"],
+)
+def test_a_plain_present_sign_stands_whatever_is_said_beside_it(said):
+    around = "What does scaling cost? Last year I had a filling. {} I read a story about it."
+
+    assert FLAGS.find([around.format(said + ".")]) is not None
+
+
+def test_a_hunch_calls_off_no_rule_of_a_pack():
+    flags = read_rules([pack("odd", "odd", ("numb leg",))])
+
+    alarm = flags.find(["what if, in a story, for a price, a numb leg?"])
+
+    assert alarm is None or alarm.category == "odd"
+    assert flags.find(["last year, a filling. numb leg"]) is not None

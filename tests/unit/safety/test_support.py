@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentic_rag.language import terms
-from agentic_rag.safety.support import ENOUGH, NOTHING, find_support
+from agentic_rag.safety.support import NOTHING, find_support
 
 SCALING = (
     "Scaling takes 40 minutes. Crowns take 60 minutes.\n"
@@ -115,7 +115,7 @@ def test_the_heading_alone_carries_nothing():
 def test_a_support_is_a_span_of_the_text_and_has_enough(sentence, text):
     support = find_support(sentence, text, "")
 
-    assert support is NOTHING or ENOUGH <= support.score <= 1
+    assert support is NOTHING or 0 < support.score <= 1
     assert 0 <= support.start <= support.end <= len(text)
 
 
@@ -131,3 +131,102 @@ def test_every_sentence_of_a_text_is_carried_by_it(said):
 
     for sentence in said:
         assert find_support(sentence, text, "").score == 1.0, terms(sentence)
+
+
+CLINIC = """Tablets are taken twice a day, with food.
+Bring your insurance card to the first visit.
+You may cancel free of charge until 24 hours before the visit.
+Do not swim until the stitches have been removed.
+Lenses are exchanged only with the receipt.
+Adults take two tablets; children take one tablet.
+Most patients go home the same day.
+The nurse explains the exercises to the patient.
+Redness can last for up to 3 days.
+The pool is closed on Mondays.
+"""
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "You should bring your insurance card to your first visit.",
+        "Please take your insurance card along to the first visit.",
+        "Take the tablets two times a day with a meal.",
+        "Swimming isn't allowed until the stitches have been removed.",
+        "Don't swim until the stitches are taken out.",
+        "Lenses aren't exchanged unless you have the receipt.",
+        "Children take 1 tablet.",
+        "Redness may last up to three days.",
+        "The pool isn't open on Mondays.",
+        "You can cancel at no charge until 24 hours before your visit.",
+    ],
+)
+def test_the_same_in_other_words_is_carried(sentence):
+    assert carried(sentence, CLINIC)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Swim until the stitches have been removed.",
+        "Do not swim after the stitches have been removed.",
+        "Do not swim.",  # until when was left out
+        "Lenses are exchanged without the receipt.",
+        "Children take two tablets.",
+        "Adults take one tablet.",
+        "All patients go home the same day.",
+        "Patients go home the same day.",
+        "The patient explains the exercises to the nurse.",
+        "Redness lasts for 3 days.",
+        "Redness always lasts for up to 3 days.",
+        "The pool is open on Mondays.",
+        "The pool is closed on Mondays and Tuesdays.",
+        "Tablets are taken twice a week, with food.",
+        "Tablets are taken twice a day, without food.",
+        "Tablets are taken twice a day, with food and plenty of water.",
+        "You may cancel free of charge.",
+        "You may cancel free of charge until 24 hours after the visit.",
+        "You cannot cancel free of charge until 24 hours before the visit.",
+        "You need not bring your insurance card to the first visit.",
+        "Bring your insurance card to the second visit.",
+    ],
+)
+def test_what_was_turned_added_or_left_out_is_not_carried(sentence):
+    assert carried(sentence, CLINIC) is None
+
+
+@pytest.mark.parametrize(
+    "sentence", ["Scaling", "Is scaling painful?", "Scaling takes 40 minutes. " * 40, "40"]
+)
+def test_what_cannot_be_judged_is_not_carried(sentence):
+    assert carried(sentence) is None
+
+
+def test_two_neighbours_carry_a_half_each():
+    quote = carried("Scaling takes 40 minutes, and crowns take 60 minutes.")
+
+    assert quote == "Scaling takes 40 minutes. Crowns take 60 minutes."
+
+
+def test_a_false_half_is_not_carried_by_a_true_one():
+    assert carried("Scaling takes 40 minutes, and crowns take 40 minutes.") is None
+
+
+def test_another_field_does_not_lend_its_figure():
+    assert carried("Scaling takes 2 days.", "Recovery: 2 days", "Scaling") is None
+
+
+def test_a_table_names_its_rows_and_columns():
+    table = "Visit | Morning | Evening\nDressing | INR 550 | INR 700"
+
+    assert carried("A dressing costs INR 700 in the evening.", table)
+    assert carried("A dressing costs INR 550 in the evening.", table) is None
+
+
+def test_a_letter_of_another_alphabet_makes_another_word():
+    assert carried("Sc\u0430ling takes 40 minutes.") is None
+
+
+def test_hidden_characters_hide_nothing():
+    assert carried("Scaling takes 4\u200b0 minutes.")
+    assert carried("Scaling is\u200bn't painful.")

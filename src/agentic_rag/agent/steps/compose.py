@@ -6,7 +6,8 @@ from dataclasses import replace
 from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Deps, Limits
-from agentic_rag.agent.prompts import fenced, safety_prompt
+from agentic_rag.agent.planning.tongue import ENGLISH
+from agentic_rag.agent.prompts import IN_ENGLISH, fenced, safety_prompt, unfenced
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Passage
 from agentic_rag.language import sentence_spans
@@ -18,9 +19,16 @@ _FEWEST_CHARS = 80  # a shorter rest of a passage says too little to be worth it
 async def compose(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write `evidence`, the passages that fit the budget, and the `messages` for a model."""
     deps, question = runtime.context, state["question"]
-    evidence = within_budget(state["relevant"], deps.limits)
-    history = [(turn.role, turn.text[:_TURN_CHARS]) for turn in question.history[-_TURNS:]]
-    asked = f"{fenced(evidence)}\n\nQuestion: {question.text}"
+    # each part of a question that something answers has its own share of places
+    parts = max(1, len(state.get("held", ())))
+    snippets = parts * deps.limits.max_ctx_snippets
+    evidence = within_budget(state["relevant"], replace(deps.limits, max_ctx_snippets=snippets))
+    history = [
+        (turn.role, unfenced(turn.text[:_TURN_CHARS])) for turn in question.history[-_TURNS:]
+    ]
+    asked = f"{fenced(evidence)}\n\nQuestion: {unfenced(question.text)}"
+    if state.get("language", ENGLISH) != ENGLISH:
+        asked += f"\n{IN_ENGLISH}"
     messages = [("system", safety_prompt(deps.profile)), *history, ("user", asked)]
     return {"evidence": evidence, "messages": tuple(messages)}
 

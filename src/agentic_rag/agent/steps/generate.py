@@ -17,7 +17,7 @@ async def generate(state: Journey, runtime: Runtime[Deps]) -> Journey:
     question = state["question"]
     brief = Brief(
         messages=state["messages"],
-        wants=state["wants"],
+        wants=state.get("held") or state["wants"],
         passages=state["evidence"],
         max_tokens=question.max_tokens,
         temperature=question.temperature,

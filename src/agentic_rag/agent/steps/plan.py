@@ -1,74 +1,110 @@
 """Plan: makes searches out of the question."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Deps
+from agentic_rag.agent.planning.aspects import heavy
+from agentic_rag.agent.planning.follow_up import context_of, looser
+from agentic_rag.agent.planning.parts import Part, parts_of
+from agentic_rag.agent.planning.small_talk import small_talk
+from agentic_rag.agent.planning.tongue import ENGLISH, in_english, language_of
 from agentic_rag.agent.state import Journey
 from agentic_rag.clinic.synonyms import in_their_words
-from agentic_rag.domain import Question
-from agentic_rag.language import stem, topic_words, words
-
-_PARTS = re.compile(r"\?\s+|\b(?:and also|and|as well as)\b|;", re.IGNORECASE)
-_POINTS_BACK = {"it", "that", "this", "they", "them", "those", "these", "there", "one", "ones"}
-_ASPECTS = frozenset(
-    stem(word)
-    for word in words(
-        "aftercare charge cost duration expensive fee hour hurt minute month pain painful pay "
-        "price risk session sitting step time visit week year"
-    )
-)
-"""What can be asked about a thing: a follow-up asks another, so these are not lent to it."""
-
-_FEWEST_TOPICS = 2  # a part with fewer topic words leans on the rest of the question
+from agentic_rag.domain import Turn
+from agentic_rag.injection import talks_to_models
+from agentic_rag.language import sentences, topic_words, words
 
 
 async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
-    """Write `wants` and `searches`, and count the attempt.
+    """Write `wants` and `searches`, and count the attempt; small talk wants nothing.
 
     On a second visit the words that no passage spoke of are searched for alone, and left out of
-    the rest: what is wanted stays the same.
+    the rest. What is wanted stays the same, but for a follow-up: it may have changed the subject.
     """
-    question = await runtime.context.retriever.mend(_resolved(state["question"]))
-    synonyms = runtime.context.profile.synonyms
-    wants = [in_their_words(want, synonyms) for want in _parts(question) or [question]]
-    searches = list(dict.fromkeys([question, *wants]))
-    missing = state.get("missing", ())
-    if missing:
-        rest = " ".join(word for word in words(question) if word not in missing)
-        searches = [" ".join(missing), *([rest] if topic_words(rest) else [])]
+    asked, deps = state["question"].text, runtime.context
+    talk = small_talk(asked)
+    parts = [] if talk else await _parts(state, deps)
+    synonyms = deps.profile.synonyms
+    wants = {in_their_words(part.asked, synonyms): part for part in parts}
     return {
+        "small_talk": talk,
+        "language": language_of(asked),
         "wants": tuple(wants),
-        "searches": tuple(searches),
+        "readings": {
+            want: others for want, part in wants.items() if (others := _readings(part, synonyms))
+        },
+        "loose": tuple(want for want, part in wants.items() if part.loose),
+        "searches": () if talk else _searches(asked, wants, state),
         "attempts": state.get("attempts", 0) + 1,
     }
 
 
-def _resolved(question: Question) -> str:
-    """Lend a follow-up the topic of the patient's question before it."""
-    earlier = [turn.text for turn in question.history if turn.role == "user"]
-    told = topic_words(question.text)
-    leans = len(told) < _FEWEST_TOPICS or _POINTS_BACK & set(words(question.text))
-    if not earlier or not leans:
-        return question.text
-    lent = [w for w in topic_words(earlier[-1]) if w not in told and stem(w) not in _ASPECTS]
-    return f"{question.text} ({' '.join(lent)})" if lent else question.text
+def _readings(part: Part, synonyms: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return what a part may mean, too; documents may use an abbreviation as the patient does."""
+    said = re.findall(r"\w+", part.asked.upper())
+    return (part.asked,) if any(term.isupper() and term in said for term in synonyms) else ()
 
 
-def _parts(question: str) -> list[str]:
-    """Split a question with two parts; a later part with few topic words borrows the first's."""
-    parts = [part.strip(" ?.,") for part in _PARTS.split(question)]
-    parts = [part for part in parts if topic_words(part)]
-    if len(parts) < 2:  # noqa: PLR2004
-        return []
-    first, *later = parts
-    return [first, *(_lent(part, topic_words(first)) for part in later)]
+async def _parts(state: Journey, deps: Deps) -> list[Part]:
+    """Return what is asked, in full: as a model that is awake has it, else by rule."""
+    question, again = state["question"], state.get("attempts", 0) > 0
+    context = context_of([replace(turn, text=_read(turn)) for turn in question.history])
+    asked = await deps.retriever.mend(_in_english(_to_the_clinic(question.text)))
+    parts = parts_of(asked, context)
+    if deps.planner and (context.topic or again or len(parts) > 1):
+        planned = await deps.planner.plan(question.text, question.history)
+        if planned:
+            return [Part(each, each) for each in planned]
+    if not again:
+        return parts
+    return [
+        part
+        if _is_held(part, state, deps)
+        else replace(part, asked=looser(part.asked, part.bare, context))
+        for part in parts
+    ]
 
 
-def _lent(part: str, first: Sequence[str]) -> str:
-    own = topic_words(part)
-    if len(own) >= _FEWEST_TOPICS:
-        return part
-    return f"{part} ({' '.join(word for word in first if word not in own)})"
+def _is_held(part: Part, state: Journey, deps: Deps) -> bool:
+    synonyms = deps.profile.synonyms
+    mine = {in_their_words(part.asked, synonyms), *_readings(part, synonyms)}
+    return bool(mine & set(state.get("held", ())))
+
+
+def _searches(asked: str, wants: Mapping[str, Part], state: Journey) -> tuple[str, ...]:
+    """Search for the parts, and for the words as they were said unless they say no topic.
+
+    On a second visit for what was missing, and for what is said in numbers, by other documents.
+    """
+    in_full = [part.asked for part in wants.values()]
+    first = [*in_full, asked] if heavy(asked) else in_full
+    if len(wants) > 1:
+        first = [asked, *in_full]
+    missing, doubtful = state.get("missing", ()), state.get("doubtful", ())
+    if missing:
+        return tuple(dict.fromkeys([*_again(first, missing), *doubtful]))
+    return tuple(dict.fromkeys([*doubtful, *first, *wants]))
+
+
+def _again(searches: Sequence[str], missing: Sequence[str]) -> list[str]:
+    """Search for what was missing alone, and for the rest without it."""
+    rests = (" ".join(word for word in words(search) if word not in missing) for search in searches)
+    return [" ".join(missing), *(rest for rest in rests if topic_words(rest))]
+
+
+def _to_the_clinic(text: str) -> str:
+    """Leave out what gives orders to a model, where a question is left beside it."""
+    said = sentences(text)
+    return " ".join(each for each in said if not talks_to_models(each)) or text
+
+
+def _read(turn: Turn) -> str:
+    return _in_english(turn.text) if turn.role == "user" else turn.text
+
+
+def _in_english(text: str) -> str:
+    return text if language_of(text) == ENGLISH else in_english(text) or text

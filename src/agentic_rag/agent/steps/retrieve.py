@@ -8,12 +8,16 @@ from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.state import Journey
 from agentic_rag.domain import Degraded
 from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.injection import withheld
 
 logger = logging.getLogger(__name__)
 
 
 async def retrieve(state: Journey, runtime: Runtime[Deps]) -> Journey:
-    """Write `passages` and the `index` that they are from, or the `trouble` that kept us."""
+    """Write `passages` and the `index` that they are from, or the `trouble` that kept us.
+
+    What talks to models is not in them: from here on nobody can follow it, quote it or cite it.
+    """
     deps = runtime.context
     k = state["question"].k or deps.limits.top_k
     try:
@@ -21,4 +25,5 @@ async def retrieve(state: Journey, runtime: Runtime[Deps]) -> Journey:
     except RetrievalUnavailable as error:
         logger.warning("retrieval is unavailable: %s", error)
         return {"passages": (), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}
-    return {"passages": tuple(passages), "index": deps.retriever.version, "trouble": None}
+    kept = tuple(each for each in map(withheld, passages) if each)
+    return {"passages": kept, "index": deps.retriever.version, "trouble": None}

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from agentic_rag.errors import BadPack, FilesSkipped, IndexUnproven
+from agentic_rag.injection import count_injections
 from agentic_rag.retrieval.embedding.embedder import Vectors
 from agentic_rag.retrieval.index import (
     FORMAT,
@@ -46,7 +47,7 @@ class Order:
     """What is wanted beyond an index of the folder.
 
     Attributes:
-        strict: switch to nothing where something of the folder cannot be read.
+        strict: switch to nothing where something of the folder cannot be read, or talks to models.
         prove: asked before a new version goes live.
     """
 
@@ -97,7 +98,7 @@ class Build:
 
         Raises:
             BadPack: no document can be read.
-            FilesSkipped: something cannot be read, and the order is strict.
+            FilesSkipped: something is left out, and the order is strict.
             IndexUnproven: the new version does not pass its checks.
             RetrievalUnavailable: the embedder or Chroma fails.
         """
@@ -163,9 +164,7 @@ class Build:
                 self._entries.append(made)
 
     def _check(self, folder: Path, found: Survey, order: Order) -> None:
-        skipped = {**self._skipped(), **found.unread}
-        if order.strict and skipped:
-            raise FilesSkipped(skipped)
+        refuse_in_part(order, {**self._skipped(), **found.unread}, self._injected())
         if not any(entry.passages for entry in self._entries):
             raise BadPack(f"{folder}: no readable document below it")
 
@@ -262,6 +261,7 @@ class Build:
             documents={each.doc_id: each.digest for each in self._entries if each.passages},
             refused={each.doc_id: each.digest for each in self._entries if not each.passages},
             skipped=self._skipped(),
+            injected=self._injected(),
             passages=sum(len(each.passages) for each in self._entries),
             churn=churn,
             parts={},
@@ -269,6 +269,9 @@ class Build:
 
     def _skipped(self) -> dict[str, str]:
         return {name: why for each in self._entries for name, why in each.skipped.items()}
+
+    def _injected(self) -> dict[str, int]:
+        return count_injections([p for each in self._entries for p in each.passages])
 
     def _prove(self, version: IndexVersion, order: Order) -> None:
         """Look whether the parts fit together before anybody is to answer from them."""
@@ -287,6 +290,16 @@ class Build:
             filling.prove_folder(version.chroma, total, sample)
         if order.prove:
             order.prove(version)
+
+
+def refuse_in_part(order: Order, skipped: Mapping[str, str], injected: Mapping[str, int]) -> None:
+    """Refuse, where the order is strict, an index that something of the folder is missing from.
+
+    Raises:
+        FilesSkipped: names what cannot be read, and what would never be quoted.
+    """
+    if order.strict and (skipped or injected):
+        raise FilesSkipped({**dict.fromkeys(injected, "talks to models"), **skipped})
 
 
 def _by_name(rows: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:

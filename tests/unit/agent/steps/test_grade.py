@@ -5,7 +5,7 @@ from langgraph.runtime import Runtime
 from tests.unit.agent.parts import Scores, make_passage
 
 from agentic_rag.agent.steps.grade import grade
-from agentic_rag.domain import Degraded
+from agentic_rag.domain import Degraded, Question
 from agentic_rag.errors import RetrievalUnavailable
 
 A, B, C = (make_passage(f"Passage {n}.", label=f"{n}.md") for n in "abc")
@@ -13,10 +13,12 @@ A, B, C = (make_passage(f"Passage {n}.", label=f"{n}.md") for n in "abc")
 
 @pytest.fixture
 def graded(make_deps, profile):
-    async def run(passages, judge, *, wants=("scaling",), precedence=()):
+    async def run(passages, judge, *, wants=("scaling",), precedence=(), state=None):
         known = profile.model_copy(update={"precedence": precedence})
         deps = make_deps(judge=judge, profile=known)
-        return await grade({"passages": tuple(passages), "wants": wants}, Runtime(context=deps))
+        asked = Question(text=" and ".join(wants))
+        journey = {"question": asked, "passages": tuple(passages), "wants": wants} | (state or {})
+        return await grade(journey, Runtime(context=deps))
 
     return run
 
@@ -40,7 +42,9 @@ async def test_nothing_passes_because_nothing_better_came(graded):
 
 
 async def test_nothing_found_is_nothing_kept(graded):
-    assert await graded([], Scores()) == {"relevant": (), "missing": ()}
+    made = await graded([], Scores())
+
+    assert (made["relevant"], made["held"], made["missing"]) == ((), (), ())
 
 
 async def test_nothing_is_missing_where_something_answers(graded):
@@ -87,3 +91,119 @@ async def test_a_judge_that_is_away_is_trouble(graded):
 
     assert made["trouble"] is Degraded.RETRIEVAL_UNAVAILABLE
     assert made["relevant"] == ()
+
+
+class ByWant(Scores):
+    """A judge that knows for each want which label answers it."""
+
+    def __init__(self, answers):
+        super().__init__()
+        self.answers = answers
+
+    async def judge(self, question, passages):
+        self.by_label, self.otherwise = {self.answers.get(question, "-"): 0.9}, 0.1
+        self.missing = tuple(question.split())
+        return await super().judge(question, passages)
+
+
+async def test_each_want_gets_its_best_passage_before_any_gets_its_second(graded):
+    judge = ByWant({"hours": "c.md", "insurance": "a.md"})
+
+    made = await graded([A, B, C], judge, wants=("hours", "insurance"))
+
+    assert labels(made) == ["c.md", "a.md"]
+    assert made["held"] == ("hours", "insurance")
+    assert made["unheld"] == ()
+
+
+async def test_the_part_that_nothing_answers_is_named_and_the_other_is_held(graded):
+    made = await graded([A], ByWant({"hours": "a.md"}), wants=("hours", "do you treat dogs"))
+
+    assert made["held"] == ("hours",)
+    assert made["unheld"] == ("dogs",)
+    assert "dogs" in made["missing"]
+
+
+async def test_what_is_named_holds_no_number_and_is_short(graded):
+    long = "call 9876543210 about " + " ".join(f"thing{letter}" for letter in "abcdefgh")
+
+    made = await graded([A], ByWant({"hours": "a.md"}), wants=("hours", long))
+
+    assert "9876543210" not in made["unheld"][0]
+    assert len(made["unheld"][0].split()) <= 4
+
+
+async def test_words_that_may_mean_one_thing_are_not_named_while_a_passage_has_them(graded):
+    judge = Scores({"a.md": 0.9}, otherwise=0.1)
+
+    made = await graded([A], judge, wants=("scaling", "polishing"), state={"loose": ("polishing",)})
+
+    assert made["unheld"] == ()
+
+
+async def test_a_second_look_keeps_what_the_first_found(graded):
+    made = await graded([B], Scores(), state={"relevant": (A,)})
+
+    assert set(labels(made)) == {"a.md", "b.md"}
+
+
+OLD = make_passage("Scaling costs INR 900.", label="leaflets/old.md#prices", heading="Prices")
+NEW = make_passage("Price band: INR 1,200 to 1,800", label="treatments.json#S", heading="Scaling")
+PRECEDENCE = ("treatments.json", "leaflets/**")
+
+
+async def test_of_two_prices_the_more_trusted_documents_is_told_alone(graded):
+    judge = Scores({OLD.label: 1.0, NEW.label: 0.7})
+
+    made = await graded([OLD, NEW], judge, precedence=PRECEDENCE)
+
+    assert labels(made) == [NEW.label]
+    assert made["disputed"] == (OLD.label,)
+
+
+async def test_a_trusted_passage_that_fits_less_well_still_knows_better(graded):
+    judge = Scores({OLD.label: 1.0, NEW.label: 0.5})
+
+    made = await graded([OLD, NEW], judge, precedence=PRECEDENCE)
+
+    assert labels(made) == [NEW.label]
+
+
+async def test_without_precedence_nobody_decides(graded):
+    made = await graded([OLD, NEW], Scores())
+
+    assert set(labels(made)) == {OLD.label, NEW.label}
+
+
+async def test_a_number_of_a_less_trusted_document_is_looked_up_again(graded):
+    alone = await graded([OLD], Scores(), precedence=PRECEDENCE)
+    trusted = await graded([NEW], Scores(), precedence=PRECEDENCE)
+
+    assert alone["doubtful"] == ("Scaling costs INR 900.",)
+    assert trusted["doubtful"] == ()
+
+
+async def test_the_reading_that_something_fits_best_is_held(graded):
+    judge = ByWant({"lasik age": "a.md"})
+
+    made = await graded([A], judge, state={"readings": {"scaling": ("lasik age",)}})
+
+    assert made["held"] == ("lasik age",)
+
+
+async def test_a_doubtful_number_that_nobody_contradicts_stands_as_it_was(graded):
+    state = {"doubtful": ("Passage b.",), "relevant": (B, A), "held": ("scaling",), "missing": ()}
+
+    made = await graded([C], Scores(), state=state)
+
+    assert labels(made) == ["b.md", "a.md"]
+    assert made["held"] == ("scaling",)
+    assert made["doubtful"] == ()
+
+
+async def test_a_doubtful_number_gives_way_to_a_trusted_one_that_is_found_late(graded):
+    state = {"doubtful": ("Scaling costs INR 900.",), "relevant": (OLD,), "held": ("scaling",)}
+
+    made = await graded([NEW], Scores(), precedence=PRECEDENCE, state=state)
+
+    assert labels(made) == [NEW.label]

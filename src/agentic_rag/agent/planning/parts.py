@@ -1,0 +1,158 @@
+"""Parts: splits a message that asks several things. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentic_rag.agent.planning.aspects import aspect_of, heavy, is_heavy
+from agentic_rag.agent.planning.follow_up import Context, compared, of_cited, resolved
+from agentic_rag.agent.planning.small_talk import small_talk, without_greeting
+from agentic_rag.language import STOP_WORDS, topic_words, words
+
+MOST_PARTS = 4
+_LONGEST_CHARS = 1200
+_FEW_WORDS = 5
+
+_QUESTION_WORD = (
+    r"(?:who|what|what's|whats|which|why|how|(?:when|where)(?!\s+(?:i|my|the|it|you)\b)|is|are|do|does|did|can|could"
+    r"|will|would|should|have you|has|may i|must i|am i|if so)\b"
+)
+_BETWEEN = re.compile(
+    rf"(?<=\?)\s+|\s*;\s*|\n+|\s*,?\s*\b(?:and|also|plus|but|or)\b(?:\s+(?:also|then))?,?\s+"
+    rf"(?=(?:(?:after|for|in|until|till|from|at|by|with|on|to)\s+(?=how|what|which|when))?{_QUESTION_WORD})"
+    r"|,\s+(?=(?:how|is|are|do|does|can|what|which)\b)",
+    re.IGNORECASE,
+)
+_JOINED = re.compile(
+    r"\s+(?:and|&|as well as|along with|plus)\s+(?:also\s+|for\s+)?", re.IGNORECASE
+)
+_SAYS_MORE = re.compile(
+    r"^(?:i|i'm|i've|my|we|he|she|it|they|then|now|not|so|the)\b", re.IGNORECASE
+)
+_ENDING = re.compile(
+    r"\s+(?:after|before|for|during|of|on|with|in|at)\s+(?:(?:a|an|the|my)\s+)?[\w' -]{2,40}$",
+    re.IGNORECASE,
+)
+
+_HOURS = re.compile(
+    r"\b(?:what time|which time|when|until when|till when|how late|how early)\b.{0,25}"
+    r"\b(?:you|clinic|hospital|it|place)\b.{0,12}\b(?:open|close|closes|opens|shut|closing)\b",
+    re.IGNORECASE,
+)
+_WEEKDAY = re.compile(
+    r"\b((?:mon|tues|wednes|thurs|fri|satur|sun)day|weekends?|holidays?)s?\b", re.IGNORECASE
+)
+_MOST_HOURS_WORDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that is asked.
+
+    Attributes:
+        asked: in full, with what it leaned on.
+        bare: as the patient put it.
+        loose: whether the words may have meant one thing together: "scaling and polishing".
+    """
+
+    asked: str
+    bare: str
+    loose: bool = False
+
+
+def parts_of(message: str, context: Context) -> list[Part]:
+    """Return what a message asks, each put in full; at least one.
+
+    >>> [part.asked for part in parts_of("cost and duration of scaling?", Context())]
+    ['cost of scaling', 'duration of scaling']
+    """
+    text = without_greeting(_tidy(message))
+    things = compared(text, context)
+    aspect = aspect_of(text) if things else None
+    if things and aspect:
+        return [Part(aspect.asked.replace("{topic}", each), text) for each in things]
+    pieces = [piece for clause in _clauses(text) for piece in _joined(clause)]
+    pieces = [piece for piece in pieces if _asks(piece.bare) and not small_talk(piece.bare)]
+    if len(pieces) < 2:  # noqa: PLR2004  # one part
+        return [Part(_of_hours(of_cited(text, context)), text)]
+    return _in_full(pieces[:MOST_PARTS], context)
+
+
+def _tidy(message: str) -> str:
+    """Cut a message to what is read of it, and white space to one space or one line break."""
+    lines = (" ".join(line.split()) for line in message[:_LONGEST_CHARS].splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _in_full(pieces: Sequence[Part], context: Context) -> list[Part]:
+    """Let each part lean on the one before it, and a first one without a topic on the next."""
+    first, second, *_ = pieces
+    if not context.topic and not heavy(first.bare):
+        context = Context().after(second.bare)
+    made: dict[str, Part] = {}
+    for piece in pieces:
+        said = f"and {piece.bare}" if piece.loose and made else piece.bare
+        asked = resolved(said, context)
+        asked = _of_hours(piece.bare if asked == said else asked)
+        context = context.after(asked)
+        made.setdefault(asked.lower(), Part(asked, piece.bare, piece.loose))
+    return list(made.values())
+
+
+def _clauses(text: str) -> list[str]:
+    """Cut between questions; what only tells something stays with the question behind it."""
+    pieces = [piece.strip(" ,.?") for piece in _BETWEEN.split(text)]
+    kept: list[str] = []
+    told = ""
+    for piece in (each for each in pieces if _asks(each)):
+        if not kept and not told and _only_tells(piece):
+            told = f"{piece}. "
+            continue
+        kept.append(told + piece)
+        told = ""
+    return kept or [text]
+
+
+def _of_hours(asked: str) -> str:
+    """Ask for the opening hours by their name, and keep the days.
+
+    >>> _of_hours("Until what time are you open on Saturday evenings?")
+    'What are the opening hours on Saturday?'
+    """
+    if not _HOURS.search(asked) or len(words(asked)) > _MOST_HOURS_WORDS:
+        return asked
+    days = "".join(f" on {day}" for day in dict.fromkeys(_WEEKDAY.findall(asked)))
+    return f"What are the opening hours{days}?"
+
+
+def _asks(piece: str) -> bool:
+    return bool(topic_words(piece) or aspect_of(piece))
+
+
+def _only_tells(piece: str) -> bool:
+    return bool(
+        re.match(
+            r"(?:i|i'm|i've|im|my|we)\b(?!.*\b(?:want|need|like) to know\b)", piece, re.IGNORECASE
+        )
+    )
+
+
+def _joined(clause: str) -> list[Part]:
+    """Cut a clause at its last "and", where single things stand on both sides of it."""
+    found = list(_JOINED.finditer(clause))
+    if not found:
+        return [Part(clause, clause)]
+    left, right = clause[: found[-1].start()], clause[found[-1].end() :]
+    core = _ENDING.sub("", right)
+    if not _is_thing(core) or not topic_words(left) or len(words(core)) > _FEW_WORDS:
+        return [Part(clause, clause)]
+    ending = right[len(core) :]
+    if ending and not _ENDING.search(left):
+        left += ending
+    return [Part(left, left), Part(right, right, loose=not aspect_of(core))]
+
+
+def _is_thing(said: str) -> bool:
+    told = [word for word in topic_words(said) if word not in STOP_WORDS]
+    is_named = bool(aspect_of(said)) or any(is_heavy(word) for word in told)
+    return is_named and not _SAYS_MORE.match(said)

@@ -1,0 +1,88 @@
+"""Holds the modals and hedges of a sentence against those of a statement. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from agentic_rag.safety.grammar import OPPOSITE_PARTICLES
+from agentic_rag.safety.likeness import Pair
+from agentic_rag.safety.reading import Reading
+
+_LOOSE = frozenset({"may", "can", "sometimes", "some", "rarely"})
+_STRICT = frozenset({"must", "need", "should"})
+_DUTY = _STRICT | {"advise"}
+
+
+class _Added(NamedTuple):
+    """A flag that a sentence may have only where the statement has one of these."""
+
+    flag: str
+    backing: frozenset[str]
+
+
+class _Lost(NamedTuple):
+    """A flag that a statement may have only where the sentence has one of these."""
+
+    flag: str
+    keeping: frozenset[str]
+
+
+_ADDED = (
+    _Added("may", _LOOSE),
+    _Added("sometimes", _LOOSE),
+    _Added("always", frozenset({"always", "all"})),
+    _Added("all", frozenset({"always", "all", "each"})),
+    _Added("usually", frozenset({"usually", "most"})),
+    _Added("most", frozenset({"usually", "most"})),
+    _Added("both", frozenset({"both"})),
+    _Added("rarely", frozenset({"rarely"})),
+    _Added("need not", frozenset({"need not"})),
+    _Added("not only", frozenset({"not only"})),
+)
+_LOST = (
+    _Lost("may", _LOOSE | {"usually", "advise"}),
+    _Lost("sometimes", _LOOSE | {"usually", "advise"}),
+    _Lost("usually", frozenset({"usually", "most", "may", "can", "sometimes"})),
+    _Lost("most", frozenset({"usually", "most", "may", "can", "sometimes"})),
+    _Lost("rarely", frozenset({"rarely"})),
+    _Lost("some", _LOOSE),
+    _Lost("other", frozenset({"other"})),
+    _Lost("need not", frozenset({"need not"})),
+    _Lost("not only", frozenset({"not only"})),
+)
+
+
+def hedge_refusal(said: Reading, there: Reading, pairs: Sequence[Pair]) -> str:
+    """Return which modal or hedge was added, lost or turned, or nothing.
+
+    What the sentence adds may stand anywhere in the statement; what it loses, in a clause of the
+    statement that it uses.
+    """
+    used = frozenset(like.clause for _, like in pairs)
+    ours, theirs, every = said.flags_in(), there.flags_in(used or None), there.flags_in()
+    if "free" in theirs - ours and "paid" in ours:
+        return "lost: free"
+    if "only" in ours and not _is_only(there):
+        return "added: only"
+    return next(_refusals(ours, theirs, every), "")
+
+
+def _refusals(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str]) -> Iterator[str]:
+    """Yield what is wrong: `theirs` are the flags of the clauses that are used, `every` of all."""
+    if "must" in ours and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
+        yield "turned: must"
+    if "should" in ours and not _DUTY & every and _LOOSE & theirs:
+        yield "turned: should"
+    if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:
+        yield "turned: may"
+    yield from (f"added: {f}" for f, backing in _ADDED if f in ours and not backing & every)
+    yield from (f"lost: {f}" for f, keeping in _LOST if f in theirs and not keeping & ours)
+    for pair in OPPOSITE_PARTICLES:
+        for one, other in (pair, pair[::-1]):
+            if one in ours and other in theirs and one not in every:
+                yield f"opposite: {one}"
+
+
+def _is_only(there: Reading) -> bool:
+    """Tell whether a statement holds for nothing else: it says "only", or "unless" ..."""
+    tags = {word.tag for word in there.words}
+    return "only" in there.flags_in() or bool(tags & {"unless", "until", "except", "only if"})

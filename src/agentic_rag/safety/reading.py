@@ -1,0 +1,314 @@
+"""Reads a statement: its words and numbers, and under which "not" or "if" each stands. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from agentic_rag.safety.grammar import (
+    BE,
+    BREAKS,
+    COMPARED,
+    FINITE,
+    FRONTING,
+    HEDGES,
+    LIGHT,
+    MARKERS,
+    MARKING_PAIRS,
+    MODALS,
+    NARROW_ENDS,
+    NEEDLESS,
+    NEGATORS,
+    OPPOSITES,
+    PARTICLES,
+    POINTING,
+    PRICES,
+    PUT_OFF,
+    SHUNNING,
+    SHUNNING_PAIRS,
+    STOPS,
+    SUBJECTS,
+    VERBAL,
+)
+from agentic_rag.safety.numbers import Quantity, lent, quantities
+from agentic_rag.safety.pieces import Piece, bounding, pieces_of
+from agentic_rag.safety.polarity import Figure, Scope, Word
+from agentic_rag.safety.units import ADVERBS
+from agentic_rag.safety.wording import Dictionary, plain, root, words_of
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a statement says, taken apart.
+
+    Attributes:
+        flags: modals and hedges ("must", "usually"), each with the clause that it is in.
+        meanings: of all its words.
+        lendable: of its words as they stand: what a heading lends to what stands below it.
+        roots: of all its words, in order, for comparing statements whole.
+        field_roots: of the name of the field that it is the value of.
+        is_active: whether there is no "is" and no "are" that could turn it round.
+    """
+
+    words: tuple[Word, ...]
+    figures: tuple[Figure, ...]
+    flags: frozenset[tuple[str, int]]
+    meanings: frozenset[str] = field(repr=False)
+    lendable: frozenset[str] = field(repr=False)
+    roots: tuple[str, ...] = field(repr=False)
+    field_roots: frozenset[str] = frozenset()
+    is_active: bool = True
+
+    def flags_in(self, clauses: frozenset[int] | None = None) -> frozenset[str]:
+        """Return the flags of some clauses, or of all."""
+        return frozenset(f for f, clause in self.flags if clauses is None or clause in clauses)
+
+    @property
+    def says_enough(self) -> bool:
+        """Tell whether it can be judged by its words: more than one of them counts."""
+        return len(self.figures) + sum(not word.is_light for word in self.words) > 1
+
+    @property
+    def amounts(self) -> list[tuple[object, ...]]:
+        """What its numbers say, wherever they stand."""
+        quantities = (figure.quantity for figure in self.figures)
+        return [(q.kind, q.low, q.high, q.bound, q.per) for q in quantities]
+
+
+@lru_cache(maxsize=8192)
+def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
+    """Read a statement; `field_name` lends a bare number its unit."""
+    text = plain(text)
+    pieces = pieces_of(text, dictionary)
+    phrased = [(piece.start, piece.end) for piece in pieces if piece.is_counted]
+    numbers = [
+        lent(quantity, field_name) if field_name else quantity
+        for quantity in quantities(text)
+        if not any(start <= quantity.start < end for start, end in phrased)
+    ]
+    scope = _Walk(pieces, numbers, dictionary).go()
+    return Reading(
+        words=tuple(_weighed(scope.words)),
+        figures=tuple(scope.figures),
+        flags=frozenset(scope.flags),
+        meanings=frozenset(m for word in scope.words for m in word.meanings),
+        lendable=frozenset(
+            meaning
+            for piece in pieces
+            if piece.text[0].isalpha() and piece.text not in STOPS
+            for meaning in (piece.root, *piece.groups)
+        ),
+        roots=tuple(piece.root for piece in pieces if piece.is_word),
+        field_roots=frozenset(map(root, words_of(plain(field_name).lower()))),
+        is_active=BE.isdisjoint(piece.text for piece in pieces),
+    )
+
+
+def _weighed(words: Sequence[Word]) -> list[Word]:
+    """Have the light words missed behind a "before" that has no others."""
+    full = {word.group for word in words if word.tag and not word.is_light}
+    return [
+        replace(word, is_light=word.is_light and (word.tag in ("", "if") or word.group in full))
+        for word in words
+    ]
+
+
+class _Walk:
+    """Goes through the pieces of a statement once."""
+
+    def __init__(
+        self, pieces: Sequence[Piece], numbers: Sequence[Quantity], dictionary: Dictionary
+    ) -> None:
+        self._pieces = pieces
+        self._numbers = numbers
+        self._dictionary = dictionary
+        self._scope = Scope()
+
+    def go(self) -> Scope:
+        """Read every piece; those of a number are read with it."""
+        skipped, left, end = bounding(self._pieces, self._numbers), list(self._numbers), -1
+        for at, piece in enumerate(self._pieces):
+            if piece.start < end:
+                continue
+            if left and left[0].start < piece.end:
+                quantity = left.pop(0)
+                end = max(quantity.end, piece.end)
+                self._scope.add_figure(quantity)
+            elif at not in skipped:
+                self._take(at, piece)
+        self._scope.end_clause()
+        return self._scope
+
+    def _text(self, at: int) -> str:
+        return self._pieces[at].text if 0 <= at < len(self._pieces) else ""
+
+    def _take(self, at: int, piece: Piece) -> None:
+        text = piece.text
+        if text in PRICES:
+            self._scope.flag("free" if piece.is_swallowed else "paid")
+        if not piece.is_word:
+            self._sign(at, text)
+        elif piece.is_swallowed or (piece.is_phrased and text in MARKERS):
+            self._word(piece, is_light=False)
+        elif text in ("and", "or", "nor"):
+            self._joined(at)
+        elif text in BREAKS:
+            self._scope.end_clause()
+        elif not (self._negator(at, text) or self._marker(at, text)):
+            self._plain(at, piece)
+
+    def _sign(self, at: int, sign: str) -> None:
+        if sign == "-":
+            spaced = 0 < at < len(self._pieces) - 1 and (
+                self._pieces[at - 1].end < self._pieces[at].start
+                and self._pieces[at].end < self._pieces[at + 1].start
+            )
+            if not spaced:  # within a word
+                return
+        if sign == "," and not self._scope.clause and self._text(0) in FRONTING:
+            self._scope.flag("@front")
+        if sign == "," and self._list_goes_on(at):
+            self._scope.next_in_list(sign)
+            return
+        self._scope.end_clause()
+
+    def _list_goes_on(self, at: int) -> bool:
+        """Tell whether a comma stands in a list, under the same "not" as before."""
+        behind = [self._text(at + n) for n in range(1, 7)]
+        if self._scope.is_leading and not (
+            {"or", "and"} & set(behind[:3]) and "," in {p.text for p in self._pieces[at + 3 :]}
+        ):
+            return False  # "if you smoke, tell us"
+        if behind[0] in ("and", "or", "but"):
+            return VERBAL.isdisjoint(behind[1:5])
+        for text in behind:
+            if text in (",", "or", "and", "nor"):
+                return True
+            if not text or text in ".;:!?" or text in MARKERS or text in MODALS or (
+                text in ("you", "we", "it", "they", "is", "are", "but", "not", "please", "which")
+            ):  # fmt: skip
+                return False
+        return False
+
+    def _joined(self, at: int) -> None:
+        if self._text(at) != "or" and self._text(at + 1) in SUBJECTS:
+            self._scope.end_clause()
+        else:
+            self._scope.next_in_list(self._text(at))
+
+    def _negator(self, at: int, text: str) -> bool:
+        """Read a "not" of any kind; False where it is none."""
+        scope, before, after = self._scope, self._text(at - 1), self._text(at + 1)
+        if text == "not" and after in ("only", "just", "merely", "simply"):
+            scope.flag("not only")
+        elif text.endswith("n't") or text == "cannot":
+            scope.negate(list_too=True)
+            self._flag(at, text)
+        elif text not in NEGATORS or (before == "or" and text == "not"):
+            return False
+        elif text == "without" and scope.is_negated and not scope.is_narrow:
+            scope.only_if()
+        elif text == "without" and not scope.words and not scope.figures:
+            scope.begin_tag("without", is_alternative=False)
+        elif text in ("no", "without") and after not in ("one", "longer"):
+            scope.negate_noun(verb_too=text == "no" and before != "with")
+        else:
+            scope.negate(list_too=bool(BE & {before, after}) or before in MODALS)
+            if before == "need" or after in NEEDLESS or self._text(at + 2) == "necessary":
+                scope.flag("need not")
+        return True
+
+    def _marker(self, at: int, text: str) -> bool:
+        """Read a "before", an "if" ...; False where it is none."""
+        scope, before = self._scope, self._text(at - 1)
+        tag = MARKING_PAIRS.get((before, text)) or MARKERS.get(text)
+        if tag is None or (text == "following" and before in ("the", "a", "of")):
+            return False
+        if tag in ("until", "unless") and scope.is_negated and not scope.is_narrow:
+            scope.only_if()
+            return True
+        if before in ("until", "till") or (tag == "than" and self._at_number(at + 1)):
+            return True
+        put_off = scope.words and scope.words[-1].root in PUT_OFF
+        if (tag == "until" and put_off) or (before == "only" and tag in ("if", "after")):
+            tag = "only if"
+        scope.begin_tag(tag, is_alternative=before in ("or", "nor"))
+        return True
+
+    def _at_number(self, at: int) -> bool:
+        return at < len(self._pieces) and any(
+            number.start <= self._pieces[at].start < number.end for number in self._numbers
+        )
+
+    def _plain(self, at: int, piece: Piece) -> None:
+        """Read a word that is neither a sign, a "not" nor a "before"."""
+        text = piece.text
+        self._end_what_ends(text)
+        self._note(at, piece)
+        is_asked = text == "asked" and self._text(at + 1) in ("to", "not")
+        if text in MODALS or text in HEDGES or is_asked:
+            return
+        if text in STOPS or (len(piece.root) == 1 and not text.isdigit()):
+            return
+        is_away = (self._text(at - 1), text) in SHUNNING_PAIRS
+        if piece.root in SHUNNING or is_away:
+            self._scope.turn(list_too=bool(BE & {self._text(at - 1), self._text(at - 2)}))
+        elif text in OPPOSITES and (text != "shut" or self._text(at - 1) in BE):
+            meant = root(OPPOSITES[text])
+            self._scope.turn(list_too=True)
+            self._scope.add_word(meant, self._dictionary.meanings(meant), is_light=False)
+        else:
+            is_bodily = text == "person" and self._text(at - 1) == "in"
+            is_light = not is_bodily and (piece.root in LIGHT or self._is_per(piece))
+            self._word(piece, is_light=is_light)
+
+    def _end_what_ends(self, text: str) -> None:
+        scope = self._scope
+        if scope.is_narrow and text in NARROW_ENDS:
+            scope.end_narrow()
+        begins = scope.depth and text in ("you", "we", "they")
+        if scope.is_leading and begins and scope.tag in ("after", "before", "until", "while"):
+            scope.end_clause()  # "after a sedative | you may not drive"
+        has_said = scope.since_not if scope.is_negated else scope.depth
+        is_over = scope.tag == "who" or (scope.is_negated and not scope.is_narrow)
+        if text in FINITE | {"need", "needs"} and is_over and has_said:
+            scope.end_clause()  # "who cannot wait | may rebook"
+
+    def _note(self, at: int, piece: Piece) -> None:
+        text, scope = piece.text, self._scope
+        scope.has_verb |= text in VERBAL or text in MODALS
+        if text in POINTING:
+            scope.flag("@it")
+        if text in ("other", "another", "opposite") and not piece.groups:
+            scope.flag("other")
+        if text in PARTICLES:
+            scope.flag(f"~{text}")
+        if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
+            scope.flag("can")
+        self._flag(at, text)
+
+    def _flag(self, at: int, text: str) -> None:
+        """Note a modal or a hedge."""
+        base = text.removesuffix("n't")
+        base = {"ca": "can", "wo": "will", "cannot": "can", "supposed": "should"}.get(base, base)
+        if base in ("have", "has") and self._text(at + 1) == "to":
+            base = "must"
+        kind = MODALS.get(base) or HEDGES.get(base)
+        if not kind:
+            return
+        self._scope.flag(kind)
+        is_needless = self._scope.is_negated and (
+            kind == "need" or (kind == "must" and text not in ("must", "mustn't", "shall"))
+        )
+        if is_needless or base == "optional":
+            self._scope.flag("need not")
+
+    def _is_per(self, piece: Piece) -> bool:
+        """Tell whether a word only says what a number before it is counted for."""
+        per = {figure.quantity.per for figure in self._scope.figures} - {""}
+        return bool(per) and (piece.root in per or piece.text in ADVERBS)
+
+    def _word(self, piece: Piece, *, is_light: bool) -> None:
+        own = frozenset() if piece.is_swallowed else self._dictionary.meanings(piece.root)
+        if piece.text in COMPARED:
+            own |= {f"#{COMPARED[piece.text]}"}
+        self._scope.add_word(piece.root, own | frozenset(piece.groups), is_light=is_light)

@@ -1,0 +1,162 @@
+"""Takes a passage apart into statements, each with what stands over it. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+
+from agentic_rag.language import sentence_spans
+from agentic_rag.safety.polarity import Figure
+from agentic_rag.safety.reading import Reading, read
+from agentic_rag.safety.wording import Dictionary
+
+_LONGEST = 1200  # what goes on for longer without a stop is no statement
+_MOST_LINES = 6  # of figures that can be told in one sentence
+_ANSWERED_IN = 3  # statements behind a question lean on it
+_LINE = re.compile(r"[^\n]+")
+_BULLET = re.compile(r"\s*(?:(?:[-*+\u2022]|\d{1,2}[.)])\s+|>\s*)")
+_SEPARATOR = re.compile(r";\s*|,(?: and)? then |\band then |\Z")
+_FIELD = re.compile(r"\s*([A-Za-z][\w ()/%-]{0,40}?)\s*:\s+(?=\S)")
+_HEADING = re.compile(r"\s*#{1,6}\s")
+_NAMES = {"name", "title", "item", "treatment", "service", "product"}
+_PRICED = re.compile(r"\b(?:fees?|prices?|tariff|charges?|costs?|rates?)\b", re.IGNORECASE)
+_CELL = re.compile(r"\s+\|\s+|\t+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """The span `start` to `end` of a passage.
+
+    Attributes:
+        lent: meanings of the headings above, and of the name of the item.
+        nearby: meanings of the statement before, where this one goes on from it.
+        lent_figures: numbers of the headings.
+        is_priced: whether a bare number in the passage can be a price.
+    """
+
+    start: int
+    end: int
+    reading: Reading
+    lent: frozenset[str]
+    lent_figures: tuple[Figure, ...]
+    is_priced: bool
+    nearby: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=1024)
+def statements(text: str, heading: str, words: Dictionary) -> tuple[Statement, ...]:
+    """Return the statements of a passage; remembered, for many sentences are held against them."""
+    spans = list(_spans(text))
+    names = " ".join(text[start:end] for start, end, name in spans if name.lower() in _NAMES)
+    above = read(f"{heading} {names}", words)
+
+    def make(start: int, end: int, reading: Reading) -> Statement:
+        return Statement(
+            start=start,
+            end=end,
+            reading=reading,
+            lent=above.lendable | above.meanings,
+            lent_figures=above.figures,
+            is_priced=bool(_PRICED.search(f"{heading} {text}")),
+        )
+
+    told = [make(start, end, read(text[start:end], words, name)) for start, end, name in spans]
+    cells = [make(start, end, read(said, words)) for start, end, said in _cells(text)]
+    return (*_in_context(text, told), *_records(told), *cells)
+
+
+def _spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield (start, end, field name) of each statement; what a ";" parts are two."""
+    for line in _LINE.finditer(text):
+        if _HEADING.match(line[0]):
+            continue
+        bullet = _BULLET.match(line[0])
+        at = line.start() + (bullet.end() if bullet else 0)
+        body = text[at : line.end()]
+        named = _FIELD.match(body)
+        for start, end in sentence_spans(body):
+            for separator in _SEPARATOR.finditer(body, start, end):
+                until = start + len(body[start : separator.start()].rstrip())
+                if start < until <= start + _LONGEST:
+                    yield at + start, at + until, named[1] if named else ""
+                start = separator.end()  # the rest of the sentence
+
+
+def _in_context(text: str, told: Sequence[Statement]) -> Iterator[Statement]:
+    """Yield the statements; one that says "it", or goes on, leans on the one before."""
+    asked, question = frozenset[str](), 0
+    yield from told[:1]
+    for at, (before, each) in enumerate(pairwise(told)):
+        if text[before.end - 1] == "?":
+            asked, question = before.reading.meanings, at
+        goes_on = "\n" not in text[before.end : each.start] and not text[
+            before.start : before.end
+        ].rstrip(")\"'").endswith((".", "!", "?"))
+        leans = goes_on or "@it" in each.reading.flags_in()
+        yield replace(
+            each,
+            nearby=before.reading.meanings if leans else frozenset(),
+            lent=each.lent | asked if at - question < _ANSWERED_IN else each.lent,
+        )
+
+
+def _cells(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield each cell of a table with the names of its row and its column, and the row's span."""
+    header: list[str] = []
+    for line in _LINE.finditer(text):
+        cells = _CELL.split(line[0].strip().strip("|").strip())
+        if len(cells) == 1:
+            header = []
+        elif len(header) != len(cells):
+            header = cells
+        else:
+            for name, cell in zip(header[1:], cells[1:], strict=True):
+                yield line.start(), line.end(), f"{cells[0]} {name} {cell}"
+
+
+def _records(told: Sequence[Statement]) -> Iterator[Statement]:
+    """Yield the runs of lines that only give a figure each, taken together."""
+    run: list[Statement] = []
+    for each in told:
+        if not _is_figure(each.reading):
+            run = []
+            continue
+        run = [*run, each][-_MOST_LINES:]
+        for first in range(len(run) - 1):
+            yield _together(run[first:])
+
+
+def _is_figure(reading: Reading) -> bool:
+    """Tell whether a line is a field with a figure alone: "Visits: 2"."""
+    bare = all(word.root in reading.field_roots or word.is_light for word in reading.words)
+    return bool(reading.field_roots and reading.figures) and bare
+
+
+def _together(parts: Sequence[Statement]) -> Statement:
+    """Return neighbours as one statement, their clauses kept apart."""
+    readings = [part.reading for part in parts]
+    clauses = [word.clause for reading in readings for word in reading.words]
+    apart = 1 + max(clauses + [f.clause for reading in readings for f in reading.figures])
+    merged = Reading(
+        words=tuple(
+            replace(word, clause=word.clause + apart * at)
+            for at, reading in enumerate(readings)
+            for word in reading.words
+        ),
+        figures=tuple(
+            replace(figure, clause=figure.clause + apart * at)
+            for at, reading in enumerate(readings)
+            for figure in reading.figures
+        ),
+        flags=frozenset(
+            (flag, clause + apart * at)
+            for at, reading in enumerate(readings)
+            for flag, clause in reading.flags
+        ),
+        meanings=frozenset(m for reading in readings for m in reading.meanings),
+        lendable=frozenset(),
+        roots=tuple(r for reading in readings for r in reading.roots),
+        field_roots=frozenset(r for reading in readings for r in reading.field_roots),
+    )
+    return replace(parts[0], end=parts[-1].end, reading=merged)

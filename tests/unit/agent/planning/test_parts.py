@@ -1,0 +1,90 @@
+"""Parts: several questions in one message."""
+
+import time
+
+import pytest
+
+from agentic_rag.agent.planning.follow_up import Context
+from agentic_rag.agent.planning.parts import parts_of
+
+
+def asked(message: str, context: Context | None = None) -> list[str]:
+    return [part.asked for part in parts_of(message, context or Context())]
+
+
+@pytest.mark.parametrize(
+    ("message", "parts"),
+    [
+        (
+            "How much is scaling and do you open on Sunday?",
+            ["How much is scaling", "do you open on Sunday"],
+        ),
+        (
+            "cost and duration of a root canal?",
+            ["cost of a root canal", "duration of a root canal"],
+        ),
+        (
+            "Does scaling hurt, and can I eat afterwards?",
+            ["Does scaling hurt", "can I eat after scaling"],
+        ),
+        (
+            "How much is a crown and how many visits does it need?",
+            ["How much is a crown", "how many visits does crown need"],
+        ),
+        ("Do you take cards? Is there parking?", ["Do you take cards", "Is there parking"]),
+        ("price of scaling and botox", ["price of scaling", "How much does botox cost?"]),
+    ],
+)
+def test_each_part_stands_alone(message, parts):
+    assert asked(message) == parts
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "My tooth broke and I have it here",
+        "How much is scaling?",
+        "Is it normal to be sore a day after a filling?",
+        "and?",
+        "",
+    ],
+)
+def test_one_question_stays_one(message):
+    assert len(asked(message)) == 1
+
+
+def test_a_follow_up_with_two_parts_is_completed_in_both():
+    talk = Context().after("Tell me about whitening.")
+
+    assert asked("How much is it and does it hurt?", talk) == [
+        "How much is whitening",
+        "does whitening hurt",
+    ]
+
+
+def test_a_comparison_asks_for_both():
+    talk = Context().after("How much are braces?").after("How much are aligners?")
+
+    assert set(asked("which one is cheaper?", talk)) == {
+        "How much does aligners cost?",
+        "How much does braces cost?",
+    }
+
+
+def test_there_are_never_many_parts():
+    assert len(asked("How much is scaling? " + "Is there parking number? " * 500)) <= 4
+    assert len(asked("; ".join(f"what is crown {letter}" for letter in "abcdefghij"))) <= 4
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["\n" * 4000, " " * 4000, "and " * 1000, ", " * 2000, "it " * 1300, "what is x and " * 280],
+    ids=ascii,
+)
+def test_a_message_that_is_made_to_be_slow_is_read_in_no_time(message):
+    parts_of(message, Context().after("What is scaling?"))
+
+    start = time.process_time()
+    parts_of(message, Context().after("What is scaling?"))
+
+    assert time.process_time() - start < 0.2
