@@ -3,7 +3,9 @@
 import pytest
 
 from agentic_rag.agent.ask import ask
+from agentic_rag.agent.prompts import safety_prompt
 from agentic_rag.bootstrap import House, build_house
+from agentic_rag.clinic.profile import read_clinic
 from agentic_rag.domain import Degraded, Outcome, Question
 from agentic_rag.settings import Settings, read_settings
 
@@ -54,15 +56,18 @@ async def test_the_tokens_that_vllm_counted_are_told(settings, vllm_server):
     assert answer.usage.total_tokens == prompt + answer.usage.completion_tokens
 
 
-async def test_the_model_gets_the_safety_prompt_the_fenced_passages_and_the_question(settings):
+async def test_the_model_gets_the_safety_prompt_the_fenced_passages_and_the_question(
+    settings, vllm_server
+):
     answer = await ask_once(settings, Question(text=PRICE, max_tokens=8, debug=True))
 
     composed = next(step for step in answer.trace if step["step"] == "compose")
-    (_, rules), *_, (role, asked) = composed["messages"]
-    assert "Atharva Dental Clinic" in rules
+    [(role, asked)] = composed["messages"]  # the rules are told to the model, and to nobody else
     assert role == "user"
     assert asked.startswith("<documents>")
     assert asked.endswith(PRICE)
+    rules = safety_prompt(read_clinic(settings.clinic_pack).profile)
+    assert answer.usage.prompt_tokens == vllm_server.count_tokens(system=rules, user=asked)
 
 
 async def test_an_unknown_model_is_a_rung_that_does_not_answer(settings):
