@@ -1,4 +1,10 @@
-"""Settings to Deps: the only place that picks concrete parts."""
+"""Settings to Deps: the only place that picks concrete parts.
+
+What only an ingest needs is imported where it is picked: a server starts a quarter of a second
+sooner without it.
+"""
+
+from __future__ import annotations
 
 import asyncio
 import gc
@@ -9,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentic_rag.agent.deps import Deps, Emergency, Limits
 from agentic_rag.agent.llm import Rung, get_llm, rungs
@@ -24,27 +31,28 @@ from agentic_rag.inference.outside import veiled
 from agentic_rag.injection import talks_to_models
 from agentic_rag.language import statement_spans, words
 from agentic_rag.personal import region_of
-from agentic_rag.retrieval.chroma_server import ServerAddress, trust
 from agentic_rag.retrieval.embedding.backends import Recipe, pick_backend
 from agentic_rag.retrieval.embedding.embedder import Embedder
-from agentic_rag.retrieval.embedding.exporting import ExportReport, Say
-from agentic_rag.retrieval.embedding.exporting import export_embedder as export_model
 from agentic_rag.retrieval.hybrid import Taste
 from agentic_rag.retrieval.index import IndexShelf
-from agentic_rag.retrieval.ingesting.building import Order, Prove
-from agentic_rag.retrieval.ingesting.engine import Progress
-from agentic_rag.retrieval.ingesting.freshness import Drift, drift
-from agentic_rag.retrieval.ingesting.ingest import IngestReport, ingest
-from agentic_rag.retrieval.ingesting.proof import Known, ask_known
-from agentic_rag.retrieval.ingesting.ray_engine import RayEngine
-from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.passages.documents import Document, label_of
 from agentic_rag.retrieval.passages.loaders import load
+from agentic_rag.retrieval.premises import Premises
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.spelling import load_english
 from agentic_rag.safety.redflags import pack_rule, read_rules
 from agentic_rag.settings import EngineName, Settings
+
+if TYPE_CHECKING:
+    from agentic_rag.retrieval.chroma_server import ServerAddress
+    from agentic_rag.retrieval.embedding.exporting import ExportReport, Say
+    from agentic_rag.retrieval.ingesting.building import Prove
+    from agentic_rag.retrieval.ingesting.engine import Progress
+    from agentic_rag.retrieval.ingesting.freshness import Drift
+    from agentic_rag.retrieval.ingesting.ingest import IngestReport
+    from agentic_rag.retrieval.ingesting.ray_engine import RayEngine
+    from agentic_rag.retrieval.ingesting.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +109,8 @@ class House:
 
         An index that is found is served as it is, whatever became of the pack since.
         """
+        from agentic_rag.retrieval.ingesting.freshness import drift
+
         try:
             live = self.shelf.current()
             return drift(self.clinic.documents, live) if live else None
@@ -132,18 +142,18 @@ def build_house(settings: Settings) -> House:
         BadPack: the clinic pack or the red-flag rules cannot be used.
     """
     clinic = read_clinic(settings.clinic_pack)
-    shop = build_workshop(settings)
+    premises = build_premises(settings)
     told = clinic.profile
-    judge = RelevanceJudge(shop.embedder, told.synonyms, told.elsewhere)
+    judge = RelevanceJudge(premises.embedder, told.synonyms, told.elsewhere)
     warmth = Warmth(judge)
     library = Library(
-        shop,
+        premises,
         taste=_taste(clinic),
         rephrase=lambda text: in_their_words(text, clinic.profile.synonyms),
-        make=lambda: ingest(clinic.documents, shop, order=Order(prove=_prove_with(clinic, shop))),
+        make=lambda: _make_index(clinic, _workshop(premises, settings)),
         on_open=warmth.settle,
     )
-    quoter = ExtractiveWriter(shop.embedder.embed)
+    quoter = ExtractiveWriter(premises.embedder.embed)
     models = tuple(_model_rung(settings, rung, told.phones.front_desk) for rung in rungs(settings))
     ladder = Ladder(models, floor=quoter)
     extra = [pack_rule(flag.model_dump()) for flag in clinic.profile.triage]
@@ -162,7 +172,7 @@ def build_house(settings: Settings) -> House:
     return House(
         settings=settings,
         clinic=clinic,
-        shelf=shop.shelf,
+        shelf=premises.shelf,
         deps=deps,
         library=library,
         models=models,
@@ -182,22 +192,44 @@ def _model_rung(settings: Settings, rung: Rung, phone: str) -> ModelRung:
     )
 
 
+def build_premises(settings: Settings) -> Premises:
+    """Pick where the index stands, and what questions are embedded with.
+
+    Raises:
+        BadSettings: CHROMA_CA_FILE cannot be used.
+    """
+    return Premises(
+        shelf=IndexShelf(settings.data_dir / "index"),
+        embedder=build_embedder(settings),
+        server=_server_address(settings) if settings.chroma_host else None,
+        collection=settings.chroma_collection,
+    )
+
+
 def build_workshop(settings: Settings) -> Workshop:
     """Pick what ingest works with.
 
     Raises:
         BadSettings: CHROMA_CA_FILE cannot be used.
     """
+    return _workshop(build_premises(settings), settings)
+
+
+def _workshop(premises: Premises, settings: Settings) -> Workshop:
+    from agentic_rag.retrieval.ingesting.workshop import Workshop
+
     return Workshop(
-        shelf=IndexShelf(settings.data_dir / "index"),
-        embedder=build_embedder(settings),
-        server=_server_address(settings) if settings.chroma_host else None,
-        collection=settings.chroma_collection,
+        shelf=premises.shelf,
+        embedder=premises.embedder,
+        server=premises.server,
+        collection=premises.collection,
         keep=settings.index_keep,
     )
 
 
 def _server_address(settings: Settings) -> ServerAddress:
+    from agentic_rag.retrieval.chroma_server import ServerAddress, trust
+
     token = settings.chroma_token.get_secret_value()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     for name, value in settings.chroma_headers.items():
@@ -228,6 +260,8 @@ def _recipe(settings: Settings) -> Recipe:
 
 def _ray_engine(settings: Settings) -> RayEngine:
     """Pick the Ray engine; of the settings, its workers get what the embedder is made of."""
+    from agentic_rag.retrieval.ingesting.ray_engine import RayEngine
+
     here, model = _recipe(settings), Path(settings.embedding_model)
     recipe = replace(
         here,
@@ -245,6 +279,8 @@ def export_embedder(settings: Settings, say: Say) -> tuple[ExportReport, bool]:
         BadExport: it cannot be exported.
         RetrievalUnavailable: the weights cannot be loaded, or the folder cannot be written.
     """
+    from agentic_rag.retrieval.embedding.exporting import export_embedder as export_model
+
     report = export_model(settings.embedding_model, _export_folder(settings), say)
     shelf, wanted = IndexShelf(settings.data_dir / "index"), build_embedder(settings).fingerprint
     stale = any(each.live and each.embedder != wanted for each in shelf.inventory())
@@ -283,6 +319,9 @@ def ingest_folder(
         FilesSkipped: something cannot be read, and `strict` wants all or nothing.
         RetrievalUnavailable: the embedder or the Chroma server is away.
     """
+    from agentic_rag.retrieval.ingesting.building import Order
+    from agentic_rag.retrieval.ingesting.ingest import ingest
+
     clinic, shop = read_clinic(settings.clinic_pack), build_workshop(settings)
     if engine is EngineName.RAY:
         shop = replace(shop, engine=_ray_engine(settings))
@@ -291,8 +330,18 @@ def ingest_folder(
     return ingest(folder or clinic.documents, shop, progress, Order(strict=strict, prove=prove))
 
 
+def _make_index(clinic: Clinic, shop: Workshop) -> None:
+    """Index a pack's own documents."""
+    from agentic_rag.retrieval.ingesting.building import Order
+    from agentic_rag.retrieval.ingesting.ingest import ingest
+
+    ingest(clinic.documents, shop, order=Order(prove=_prove_with(clinic, shop)))
+
+
 def _prove_with(clinic: Clinic, shop: Workshop) -> Prove:
     """Have the known questions of a pack asked before an index of its documents goes live."""
+    from agentic_rag.retrieval.ingesting.proof import Known, ask_known
+
     synonyms = clinic.profile.synonyms
     known = [
         Known(

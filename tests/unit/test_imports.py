@@ -57,6 +57,10 @@ def test_importing_every_module_connects_to_nothing_and_reads_no_setting(tmp_pat
         ("agentic_rag.agent.graph", {"torch", "sentence_transformers", "chromadb", "kserve"}),
         ("agentic_rag.bootstrap", {"torch", "sentence_transformers", "kserve", "fastapi"}),
         ("agentic_rag.bootstrap", {"transformers", "onnxruntime", "langchain_openai", "openai"}),
+        (
+            "agentic_rag.bootstrap",
+            {"agentic_rag.retrieval.ingesting", "chromadb.api.async_fastapi"},
+        ),
         ("agentic_rag.cli", {"langgraph", "chromadb", "numpy", "kserve", "httpx", "openai"}),
         ("agentic_rag.serving.kserve_runtime", {"torch", "transformers", "openai", "docx", "ray"}),
     ],

@@ -5,12 +5,11 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 from agentic_rag.agent.planning.small_talk import SmallTalk
 from agentic_rag.agent.planning.tongue import ENGLISH
 from agentic_rag.clinic.profile import Profile
 from agentic_rag.domain import Answer, Degraded, Outcome
+from agentic_rag.yaml_files import read_yaml
 
 _TEXTS = Path(__file__).with_name("texts.yaml")
 
@@ -54,7 +53,7 @@ def say(profile: Profile, name: str, language: str, *, what: str = "") -> str:
 
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, dict[str, str]]:
-    read: dict[str, dict[str, str]] = yaml.safe_load(_TEXTS.read_text(encoding="utf-8"))
+    read: dict[str, dict[str, str]] = read_yaml(_TEXTS)
     return read
 
 

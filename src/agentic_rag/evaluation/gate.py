@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from agentic_rag.errors import BadSuite
 from agentic_rag.evaluation.cases import Line, name_faults
 from agentic_rag.evaluation.measures import Measure
+from agentic_rag.yaml_files import read_yaml
 
 SHIPPED_THRESHOLDS = Path(__file__).with_name("thresholds.yaml")
 
@@ -86,7 +87,7 @@ def read_thresholds(path: Path, knows: Callable[[str], bool]) -> tuple[Threshold
         BadSuite: names the file, the entry, the field and what was expected.
     """
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+        rows = read_yaml(path)
     except FileNotFoundError:
         raise BadSuite(f"{path}: there is no such file") from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:

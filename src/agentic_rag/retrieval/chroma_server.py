@@ -1,27 +1,22 @@
-"""The way to a Chroma server: an address, and clients that wait only so long."""
+"""The way to a Chroma server: its address, and what went wrong on the way."""
 
 import asyncio
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
 import httpx
-import orjson
 from chromadb.api import ClientAPI
-from chromadb.api.async_fastapi import AsyncFastAPI
-from chromadb.api.client import Client
-from chromadb.api.fastapi import FastAPI
-from chromadb.auth import UserIdentity
 from chromadb.config import Settings as ChromaSettings
-from chromadb.config import System
-from chromadb.errors import AuthorizationError, ChromaAuthError, NotFoundError, error_types
-from typing_extensions import override
+from chromadb.errors import AuthorizationError, ChromaAuthError, NotFoundError
 
 from agentic_rag.errors import BadSettings
 
+if TYPE_CHECKING:
+    from agentic_rag.retrieval.chroma_clients import PatientApi, PatientClient
+
 _BATCH_S = 60.0  # a batch of rows takes a server longer than a question does
-_TOGETHER = 8  # questions at the server at once
 _KEEP_ALIVE = httpx.Limits(keepalive_expiry=30.0)
 _LOCKED = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
 
@@ -45,9 +40,10 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
 class ServerAddress:
     """Where a Chroma server listens, how to be let in, and how long to wait for it.
 
-    Its clients are made at first use and kept. They speak through HTTP clients of ours: Chroma's
-    own wait for ever, and its async one trusts any certificate and is shared, headers and all, by
-    everything that one event loop connects to.
+    Its clients are made at first use and kept; importing them, too, is put off until then, for it
+    takes a tenth of a second. They speak through HTTP clients of ours: Chroma's own wait for ever,
+    and its async one trusts any certificate and is shared, headers and all, by everything that one
+    event loop connects to.
 
     Attributes:
         batch_s: how long a thread waits for an answer, which may be to many rows at once.
@@ -77,7 +73,7 @@ class ServerAddress:
         self.batch_s = max(_BATCH_S, timeout_s)
         self._headers = {**(headers or {}), "Content-Type": "application/json"}
         self._tls = tls
-        self._client: _PatientClient | None = None
+        self._client: PatientClient | None = None
         self._api: tuple[asyncio.AbstractEventLoop, PatientApi] | None = None
 
     def __str__(self) -> str:
@@ -86,16 +82,18 @@ class ServerAddress:
     def client(self) -> ClientAPI:
         """Return the client for a thread; the first call asks the server who we are."""
         if self._client is None:
+            from agentic_rag.retrieval.chroma_clients import PatientClient, read_and_refuse
+
             timeout = httpx.Timeout(self.batch_s, connect=self.timeout_s)
             http = httpx.Client(
                 timeout=timeout,
                 headers=self._headers,
                 verify=self._tls or True,
                 limits=_KEEP_ALIVE,
-                event_hooks={"response": [_read_and_refuse]},
+                event_hooks={"response": [read_and_refuse]},
             )
             try:
-                self._client = _PatientClient(http, self._settings("chromadb.api.fastapi.FastAPI"))
+                self._client = PatientClient(http, self._settings("chromadb.api.fastapi.FastAPI"))
             except BaseException:
                 http.close()
                 raise
@@ -105,12 +103,14 @@ class ServerAddress:
         """Return the API for the event loop that runs now; asks nobody."""
         loop = asyncio.get_running_loop()
         if self._api is None or self._api[0] is not loop:
+            from agentic_rag.retrieval.chroma_clients import PatientApi, aread_and_refuse
+
             http = httpx.AsyncClient(
                 timeout=self.timeout_s,
                 headers=self._headers,
                 verify=self._tls or True,
                 limits=_KEEP_ALIVE,
-                event_hooks={"response": [_aread_and_refuse]},
+                event_hooks={"response": [aread_and_refuse]},
             )
             settings = self._settings("chromadb.api.async_fastapi.AsyncFastAPI")
             self._api = loop, PatientApi(http, settings)
@@ -154,69 +154,3 @@ def _fault(error: BaseException) -> str:
     if "[SSL" in str(error):
         return "does not speak TLS as we do; see CHROMA_SSL"
     return "does not answer as it should"
-
-
-class _PatientClient(Client):
-    """Chroma's client, speaking through an HTTP client that it is given."""
-
-    def __init__(self, http: httpx.Client, settings: ChromaSettings) -> None:
-        self._http = http  # at hand before the base class asks the server who we are
-        super().__init__(settings=settings)
-
-    def get_user_identity(self) -> UserIdentity:
-        """Ask who we are, which is what the base class does first."""
-        server = cast(FastAPI, self._server)
-        server._session = self._http
-        return server.get_user_identity()
-
-    def _validate_tenant_database(self, tenant: str, database: str) -> None:
-        """Ask nothing: the base class would, through a client of its own that waits for ever."""
-
-    def close(self) -> None:
-        """Close the connections, too."""
-        super().close()
-        self._http.close()
-
-
-class PatientApi(AsyncFastAPI):
-    """Chroma's API for an event loop, speaking through an HTTP client that it is given.
-
-    Attributes:
-        turns: taken by who asks a question: many connections cost the HTTP client more than they
-            bring, five times as much a question where 200 ask at once.
-    """
-
-    def __init__(self, http: httpx.AsyncClient, settings: ChromaSettings) -> None:
-        super().__init__(System(settings))
-        self._http = http
-        self.turns = asyncio.Semaphore(_TOGETHER)
-
-    @override  # its metaclass insists
-    def _get_client(self) -> httpx.AsyncClient:
-        return self._http
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-
-def _read_and_refuse(response: httpx.Response) -> None:
-    response.read()
-    _refuse_strangers(response)
-
-
-async def _aread_and_refuse(response: httpx.Response) -> None:
-    await response.aread()
-    _refuse_strangers(response)
-
-
-def _refuse_strangers(response: httpx.Response) -> None:
-    """Raise for a failure that Chroma did not write itself: it would end in a bare `Exception`."""
-    if response.is_success:
-        return
-    try:
-        told = orjson.loads(response.content)
-    except ValueError:
-        told = None
-    if not isinstance(told, dict) or str(told.get("error")) not in error_types:
-        response.raise_for_status()

@@ -7,11 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from agentic_rag.safety.spelling import devanagari, english, indic, is_devanagari
+from agentic_rag.yaml_files import read_yaml
 
 LEXICON = Path(__file__).with_name("lexicon.yaml")
 ORDINARY = Path(__file__).with_name("ordinary.txt")
@@ -206,8 +206,7 @@ def read_lexicon(more: Mapping[str, Sequence[str]]) -> Lexicon:
     Raises:
         OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError: it is broken.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    table: dict[str, Any] = yaml.load(LEXICON.read_text(encoding="utf-8"), Loader=loader)
+    table: dict[str, Any] = read_yaml(LEXICON)
     table.pop("version")
     added = {name: {"en": " ".join(words)} for name, words in more.items()}
     return Lexicon(table | added, ORDINARY.read_text(encoding="utf-8").split())

@@ -14,6 +14,7 @@ from agentic_rag.safety.framing import CANNOT, THERE, Framing, Reading
 from agentic_rag.safety.hunch import WINDOW, Hunch, read_hunches, views_of
 from agentic_rag.safety.lexicon import Lexicon, read_lexicon
 from agentic_rag.safety.spelling import STOP, read_words
+from agentic_rag.yaml_files import read_yaml
 
 SHIPPED_RULES = Path(__file__).with_name("redflags.yaml")
 SELF_HARM = "self_harm"
@@ -309,7 +310,7 @@ def read_rules(extra: Sequence[Rule] = (), *, examples: bool = True) -> RedFlags
     phrases = {f"pack{at}": _as_phrases(rule.signs) for at, rule in enumerate(extra)}
     added = [_of_pack(rule, name) for rule, name in zip(extra, phrases, strict=True)]
     try:
-        table = yaml.safe_load(SHIPPED_RULES.read_text(encoding="utf-8"))["rules"]
+        table = read_yaml(SHIPPED_RULES)["rules"]
         shipped = [_read_rule(row) for row in table]
         crisis = [rule for rule in shipped if rule.category == SELF_HARM]
         others = [rule for rule in shipped if rule.category != SELF_HARM]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
+from agentic_rag.yaml_files import read_yaml
 
 _LEXICON = Path(__file__).with_name("lexicon.yaml")
 _MARKS = "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
@@ -77,7 +77,7 @@ def _english_of(said: str, forms: Mapping[str, str]) -> str | None:
 
 @lru_cache(maxsize=1)
 def _lexicon() -> dict[str, dict[str, str]]:
-    read: dict[str, dict[str, str]] = yaml.safe_load(_LEXICON.read_text(encoding="utf-8"))
+    read: dict[str, dict[str, str]] = read_yaml(_LEXICON)
     return read
 
 

@@ -1,0 +1,18 @@
+"""Reads YAML files, by libyaml where it is there: ten times as fast as the plain loader."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_yaml(path: Path) -> Any:  # noqa: ANN401  # whatever stands there
+    """Return what a file holds.
+
+    Raises:
+        OSError, UnicodeDecodeError: it cannot be read.
+        yaml.YAMLError: it is not YAML.
+    """
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a safe one
