@@ -1,7 +1,7 @@
 """Hybrid search: both halves of one open index version, fused section by section."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 
@@ -123,7 +123,7 @@ class OpenIndex:
         allowed = self.evidence
         if scope and (scope.documents or scope.sections):
             allowed = allowed & self._within(scope)
-        if not allowed.any():
+        if not queries or not allowed.any():
             return []
         wide = max(_WIDE, 2 * k)
         near = await asyncio.gather(*(self._nearest(v, wide, allowed) for v in vectors))
@@ -148,13 +148,17 @@ class OpenIndex:
         allowed: Mask,
         k: int,
     ) -> list[Passage]:
-        best: dict[int, tuple[float, int]] = {}
-        for query, vector, rows in zip(queries, vectors, near, strict=True):
-            for section, score, row in self._fused(query, vector, rows, allowed):
-                best[section] = max((score, row), best.get(section, (0.0, row)))
-        sections = sorted(best, key=lambda s: (-best[s][0], self.trust[s], s))[: 2 * k]
-        firsts = [best[section][1] for section in sections]
-        scores = {row: score for score, row in best.values()}
+        found = (
+            self._fused(query, vector, rows, allowed)
+            for query, vector, rows in zip(queries, vectors, near, strict=True)
+        )
+        sections, told, rows = (np.concatenate(each) for each in zip(*found, strict=True))
+        by_section = np.lexsort((-told, sections))  # its best score stands first
+        once = by_section[np.unique(sections[by_section], return_index=True)[1]]
+        sections, told, rows = sections[once], told[once], rows[once]
+        best = np.lexsort((sections, self.trust[sections], -told))[: 2 * k]
+        firsts: list[int] = rows[best].tolist()
+        scores: dict[int, float] = dict(zip(rows.tolist(), told.tolist(), strict=True))
         ranked = self._distinct_first(firsts)[:k]
         if len(ranked) < k:  # few sections: their other parts follow
             ranked += [row for row in self._others(firsts, vectors) if row not in scores]
@@ -166,8 +170,8 @@ class OpenIndex:
 
     def _fused(
         self, query: str, vector: Vectors, near: Rows, allowed: Mask
-    ) -> Iterable[tuple[int, float, int]]:
-        """Yield (section, score, its nearest row) of every candidate of either half."""
+    ) -> tuple[Rows, Scores, Rows]:
+        """Return every candidate of either half: its section, score and nearest row."""
         bm25 = self.lexical.scores(query) * allowed
         worded = _top(bm25, max(_WIDE, len(near)))
         sections = np.union1d(self._section_of(near), worded[bm25[worded] > 0])
@@ -178,8 +182,7 @@ class OpenIndex:
         nearest = rows[np.lexsort((-cosine, groups))[firsts]]
         # the first part tells best what a section is about, the nearest what it holds
         dense = np.float32(0.5) * (np.maximum.reduceat(cosine, firsts) + cosine[firsts])
-        scores = fuse(dense, bm25[sections], dense_weight=self.dense_weight)
-        return zip(sections.tolist(), scores.tolist(), nearest.tolist(), strict=True)
+        return sections, fuse(dense, bm25[sections], dense_weight=self.dense_weight), nearest
 
     def _distinct_first(self, rows: Sequence[int]) -> list[int]:
         """Put the rows that repeat another behind the others; of two, the less trusted goes."""

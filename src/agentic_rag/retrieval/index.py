@@ -162,7 +162,9 @@ class IndexVersion:
 
     def vectors(self) -> Vectors:
         """Map the vectors [rows, dimension] into memory."""
-        vectors: Vectors = np.load(self.folder / "vectors.npy", mmap_mode="r")
+        mapped = np.load(self.folder / "vectors.npy", mmap_mode="r")
+        # of the plain kind: numpy takes longer for each look into a memmap
+        vectors: Vectors = mapped.view(np.ndarray)
         return vectors
 
     def entries(self) -> dict[str, Entry]:

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
 
 from agentic_rag.domain import Passage, Scope
 from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailable
@@ -22,16 +23,35 @@ logger = logging.getLogger(__name__)
 
 WATCH_S = 1.0  # how often to look which version is live
 
+_REMEMBERED = 1000  # searches of a version: their passages are the version's own
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 _AGAIN = 15  # looks until a version is tried again that could not be opened for what may pass
 
 
 @dataclass(slots=True)
 class Held:
-    """An open version, and how many readers it has."""
+    """An open version, how many readers it has, and what was found in it of late.
+
+    Attributes:
+        room: how many searches are remembered.
+    """
 
     index: OpenIndex
+    room: int
     readers: int = 0
+    found: OrderedDict[Hashable, Sequence[Passage]] = field(default_factory=OrderedDict)
+
+    def recall(self, search: Hashable) -> Sequence[Passage] | None:
+        """Return what a search found before, if that is remembered."""
+        if search in self.found:
+            self.found.move_to_end(search)
+        return self.found.get(search)
+
+    def remember(self, search: Hashable, found: Sequence[Passage]) -> None:
+        """Keep what a search found, and forget the one that was asked for longest ago."""
+        self.found[search] = found
+        if len(self.found) > self.room:
+            self.found.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +110,21 @@ class Reading:
             RetrievalUnavailable: the index cannot be used now.
         """
         self.held = self.held or self._take()
-        index = replace(self.held.index, dense_weight=self._dense_weight)
+        wanted = (*queries, k, scope, self._dense_weight)
+        found = self.held.recall(wanted)
+        if found is None:
+            found = await self._search(self.held.index, queries, k, scope)
+            self.held.remember(wanted, found)
+        return list(found)
+
+    async def _search(
+        self, index: OpenIndex, queries: Sequence[str], k: int, scope: Scope | None
+    ) -> Sequence[Passage]:
+        index = replace(index, dense_weight=self._dense_weight)
         mended = await asyncio.to_thread(lambda: [*map(index.speller.mend, queries)])
-        asked = list(dict.fromkeys([*queries, *map(self._rephrase, mended)]))
+        other = map(self._rephrase, mended)
+        # neither half tells capitals apart
+        asked = list({text.lower(): text for text in chain(other, queries)}.values())
         vectors = await self._embedder.embed(asked)
         return await index.search(asked, vectors, k=k, scope=scope)
 
@@ -163,8 +195,8 @@ class Library:
         """
         pointer = await asyncio.to_thread(self._find)
         await self._premises.embedder.embed(["ready"])
-        index = await self._opened(self._premises.shelf.place(pointer.name), settle=settle)
-        self._live, self._followed = Held(index), pointer
+        held = await self._opened(self._premises.shelf.place(pointer.name), settle=settle)
+        self._live, self._followed, index = held, pointer, held.index
         self.reason = ""
         logger.info("index open version=%s passages=%d", index.name, len(index.passages))
 
@@ -248,7 +280,7 @@ class Library:
             raise RetrievalUnavailable("there is no index; run `agentic-rag ingest`")
         return pointer
 
-    async def _opened(self, version: IndexVersion, *, settle: bool) -> OpenIndex:
+    async def _opened(self, version: IndexVersion, *, settle: bool) -> Held:
         index = await open_version(version, self._premises, self._taste)
         try:
             if settle:
@@ -256,7 +288,8 @@ class Library:
         except BaseException:  # cancelled, too
             await index.store.close()
             raise
-        return index
+        # where a server is asked, who asks is told when it is away, whatever was found before
+        return Held(index, room=0 if self._premises.server else _REMEMBERED)
 
     async def _keep(self) -> None:
         """Open what is live, then follow it, for as long as we live."""
@@ -315,7 +348,7 @@ class Library:
             raise IndexRefused(
                 "`current` names a version that is not there; see `agentic-rag index list`"
             )
-        self._swap(Held(await self._opened(self._premises.shelf.place(name), settle=True)))
+        self._swap(await self._opened(self._premises.shelf.place(name), settle=True))
         return True
 
     def _swap(self, held: Held) -> None:

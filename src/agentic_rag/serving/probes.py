@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -71,6 +72,7 @@ def router(house: House) -> APIRouter:
             return JSONResponse(
                 {"error": "the index is not available now"}, 503, headers={"Retry-After": "5"}
             )
-        return JSONResponse({"hits": [write_hit(passage) for passage in passages]})
+        found = orjson.dumps({"hits": [write_hit(passage) for passage in passages]})
+        return Response(found, media_type="application/json")
 
     return routes

@@ -348,6 +348,22 @@ async def test_many_can_search_at_once(folder, shop):
     assert found == [["parking.txt"], ["hours.md#monday"]] * 20
 
 
+async def test_what_was_searched_for_before_costs_nothing_again(folder, shop):
+    ingest(folder, shop)
+
+    async with opened(shop) as library:
+        before = await library.search(["parking"], k=2)
+        embedded = len(shop.embedder.embedded)
+        wanted = list(before)
+        before.clear()  # whoever got it may do with it what he likes
+        again = await library.search(["parking"], k=2)
+        fewer = await library.search(["parking"], k=1)
+
+    assert again == wanted
+    assert fewer == wanted[:1]
+    assert len(shop.embedder.embedded) == embedded + 1  # the other search
+
+
 async def test_two_libraries_share_one_index(folder, shop, shop_at, tmp_path):
     ingest(folder, shop)
     again = shop_at(tmp_path / "data")
