@@ -98,7 +98,11 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
         field = field_name(said)
         if said.endswith(("?", ":")) or field.lower() in _IDENTITY:
             continue
-        told = f"{subject} \u2013 {said[0].lower()}{said[1:]}" if field and subject else said
+        told = said
+        if field and said.endswith("."):  # a sentence says itself what it is about
+            told = said[len(field) + 2 :]
+        elif field and subject:
+            told = f"{subject} \u2013 {said[0].lower()}{said[1:]}"
         found.append(_Statement(number, passage.heading, told, f"{passage.heading}: {said}"))
     return found
 
