@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentic_rag.domain import Passage
-from agentic_rag.language import is_light, statement_spans, stem, terms, topic_words, words
+from agentic_rag.language import is_kin, is_light, statement_spans, stem, terms, topic_words, words
 from agentic_rag.retrieval.embedding.embedder import Embedder, Vectors
 
 ENOUGH = 0.6
@@ -152,7 +152,7 @@ def _judge(
 def _told(question: str) -> list[str]:
     """Return the words that must not be foreign; of a question without a topic, all."""
     topic = topic_words(question)
-    heavy = [word for word in topic if not is_light(word)]
+    heavy = [word for word in topic if not is_light(word) and not is_kin(word)]
     return (heavy or list(topic or dict.fromkeys(words(question))))[:_MOST_WORDS]
 
 
