@@ -38,7 +38,7 @@ GENERIC_WORDS = frozenset(
 
 LIGHT_WORDS = frozenset(
     """
-    able actual actually add affect allow almost alone already alright always anybody anyone
+    able actual actually add affect allow almost alone already alright always amount anybody anyone
     anything anyway apart around arrange ask available away back bad badly become beforehand begin
     behalf behind best better big bit both bother bring broad call cannot careful carry
     case certain certainly change check choose clear close common complete consider
@@ -55,12 +55,12 @@ LIGHT_WORDS = frozenset(
     nineteen ninety nobody normal normally nothing notice now number often old one open
     opt option order ordinary others overall part particular people perhaps person pick
     place plan please plenty pls plz possible possibly prefer present previous proper
-    properly provide put quick quickly quite rather reach ready real reason recommend
+    properly provide put quick quickly quite range rather reach ready real reason recommend
     regard regular require rest rid same second see seem send serious set seven seventeen
     seventy several short simple simply single sir situation six sixteen sixty slight
     slightly small somebody someone soon speak special staff start stay step still stop
-    straight strong stuff sudden suddenly suggest suitable suppose sure talk team temp
-    temporary ten themselves think third thirteen thirty three tmrw today together tomorrow tonight
+    straight strong stuff sudden suddenly suggest suitable suppose sure talk team
+    ten themselves think third thirteen thirty three tmrw today together tomorrow tonight
     total totally tried true try turn twelve twenty two type understand usual usually
     various wait weak week well went whole wish without wonder work worry wrong year yes
     yesterday yet young

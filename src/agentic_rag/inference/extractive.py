@@ -1,6 +1,5 @@
 """The last rung: no model, the documents' own sentences, chosen for the question."""
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentic_rag.domain import Draft, Passage
+from agentic_rag.kinds import tells_asked
 from agentic_rag.language import field_name, statement_spans, stem, terms, topic_words
 
 _WANT_WEIGHT, _ASPECT_WEIGHT, _WORDS_WEIGHT = 0.4, 0.3, 0.3
@@ -18,15 +18,6 @@ _NEAR_BEST = 0.9  # share of the best score that a further sentence needs
 _SAME = 0.6  # share of words in common from which two sentences say the same
 _IDENTITY = {"code", "id", "name", "title"}  # fields that tell which item, and nothing about it
 _KIND_WEIGHT = 0.1
-_KINDS = (  # how a question asks for a number, and how a statement tells such a one
-    (r"\b(?:what|which|at what|from which) age\b|\bhow (?:old|young)\b|\btoo (?:old|young)\b",
-     r"\bage\b|\bage of \d|\byears? (?:old|of age)\b|\bbirthday\b"),
-    (r"\bhow much\b|\bprice\b|\bcost|\bfee\b|\bcharge", r"(?:\b(?:inr|rs|usd|eur)\b"
-     r"|[\u20b9$\u20ac\u00a3])[\s.]*\d"),
-    (r"\bhow (?:long|soon|many (?:minutes|hours|days|weeks|months))\b|\bduration\b",
-     r"\b(?:minute|hour|day|week|month|year)s?\b"),
-    (r"\bwhat time\b|\bhours\b", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
-)  # fmt: skip
 _ALIKE = {
     "hurt": "pain",
     "ach": "pain",
@@ -113,8 +104,7 @@ def _scores(
     asked = _terms(want)
     shared = [len(asked & _terms(s.in_context)) / max(len(asked), 1) for s in statements]
     trust = [_TRUST * (s.number - 1) for s in statements]
-    kinds = [said for asks, said in _KINDS if re.search(asks, want, re.IGNORECASE)]
-    told = [any(re.search(said, s.said, re.IGNORECASE) for said in kinds) for s in statements]
+    told = [tells_asked(want, s.said) for s in statements]
     closeness = closeness + _KIND_WEIGHT * np.array(told, dtype=np.float32)
     scores: NDArray[np.float32] = closeness + _WORDS_WEIGHT * np.array(shared) - np.array(trust)
     return scores

@@ -1,17 +1,27 @@
 """Relevance: says how well a passage fits a question, and what of the question it lacks."""
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agentic_rag.domain import Passage
-from agentic_rag.language import is_kin, is_light, statement_spans, stem, terms, topic_words, words
+from agentic_rag.language import (
+    STOP_WORDS,
+    is_kin,
+    is_light,
+    statement_spans,
+    stem,
+    terms,
+    topic_words,
+    words,
+)
 from agentic_rag.retrieval.embedding.embedder import Embedder, Vectors
 
-ENOUGH = 0.6
+ENOUGH = 0.58
 """Relevance from which a passage counts as fitting.
 
 It and the figures below were set on questions that were not kept for judging: 213 that the shipped
@@ -26,6 +36,10 @@ _MOST_WORDS = 32  # of a question that are left out in turn
 _PULL = 0.9  # what a passage gains by a word's absence, against what the question loses
 _FOREIGN = 3.0  # what a foreign word costs, against closeness
 _FAR = 0.35  # cosine up to which a question has nothing to do with a topic
+_UNKNOWN = 0.3  # what the very thing that is asked for costs at least, where nothing is near it
+_SHORT, _LONG = 8, 16  # words: a longer question tells much that no document repeats
+_TOLD = 0.015  # what each word of it beyond the shorter, up to the longer, makes up for
+_NEAR = 0.6  # cosine of two words from which one may be meant by the other
 _HERE = 0.5  # of its cost, for a word that stands elsewhere in the passage
 
 
@@ -90,11 +104,40 @@ class RelevanceJudge:
         ends = np.cumsum([len(each) for each in texts[:-1]], dtype=int)
         meaning, topics, *spoken = np.split(vectors, ends)
         strayed = float((topics @ meaning[0]).max(initial=_FAR)) - _FAR
-        asking = _Asking(told, meaning, self._alike(question, told), strayed)
+        alike = self._alike(question, told)
+        strayed -= _TOLD * (min(max(len(words(question)), _SHORT), _LONG) - _SHORT)
+        asking = _Asking(told, meaning, alike, strayed, await self._unknown(question, told, alike, passages))
         return [
             _judge(asking, passage, said, vectors_of_it)
             for passage, said, vectors_of_it in zip(passages, statements, spoken, strict=True)
         ]
+
+    async def _unknown(
+        self,
+        question: str,
+        told: Sequence[str],
+        alike: Mapping[str, Sequence[frozenset[str]]],
+        passages: Sequence[Passage],
+    ) -> frozenset[str]:
+        """Return the words for the very thing that is asked for which no passage has or is near.
+
+        "Do you have a kit?" asks for a kit, whatever else fits. What was found is the nearest that
+        there is to the question, so a word that no passage has stands nowhere.
+        """
+        texts = [f"{passage.heading} {passage.text}" for passage in passages]
+        stems = [set(terms(text)) for text in texts]
+        asked = set(asked_for(question)) & set(told)
+        lacking = [
+            word
+            for word in asked
+            if not any(stem(word) in has or any(f <= has for f in alike[stem(word)]) for has in stems)
+        ]
+        if not lacking:
+            return frozenset()
+        known = sorted({word for text in texts for word in topic_words(text) if not is_light(word)})
+        near = await self._embedder.embed(lacking) @ (await self._embedder.embed(known)).T
+        far = near.max(axis=1, initial=0.0) < _NEAR
+        return frozenset(word for word, is_far in zip(lacking, far, strict=True) if is_far)
 
     def _alike(self, question: str, told: Sequence[str]) -> dict[str, list[frozenset[str]]]:
         """Return, for each topic word, the stems of the synonyms that can stand for it."""
@@ -113,13 +156,15 @@ class _Asking:
     """A question: its topic words, what it means, and for each word's stem its synonyms' stems.
 
     `meaning` is [1 + words, dimension]: the question itself, then the question without each word.
-    `strayed` is how near it comes to a topic that the documents do not speak of.
+    `strayed` is how near it comes to a topic that the documents do not speak of; `unknown` are
+    the words for what it asks for that no document has.
     """
 
     words: Sequence[str]
     meaning: Vectors
     alike: Mapping[str, Sequence[frozenset[str]]]
     strayed: float
+    unknown: frozenset[str]
 
     def held_by(self, stems: Set[str]) -> NDArray[np.bool_]:
         """Tell of each word whether a text with these stems speaks of it."""
@@ -140,6 +185,8 @@ def _judge(
     foreign[here] = np.minimum(foreign[here], _HERE * moves[here, None])
     held = np.array([asking.held_by(set(terms(statement))) for statement in statements]).T
     foreign[held] = 0.0
+    unknown = np.array([word in asking.unknown for word in asking.words])
+    foreign[unknown] = np.maximum(foreign[unknown], _UNKNOWN)
     weight = near[0] - asking.strayed - _FOREIGN * np.maximum(foreign, 0.0).max(axis=0)
     best = int(weight.argmax())
     lacks = foreign[:, best] > _HERE * moves
@@ -147,6 +194,37 @@ def _judge(
     return Relevance(
         score=min(1.0, max(0.0, (1.0 + float(weight[best])) / 2)), missing=tuple(missing)
     )
+
+
+_NAMED = re.compile(
+    r"(?:^|[,.?!;]\s*|\b(?:and|but|so|or)\s+)(?:hi|hello|please|sir|madam|ok)?[\s,]*"
+    r"(?:(?:what|which|whose)(?:'s|\s+is|\s+are|\s+was)?|who\s+(?:is|are)"
+    r"|(?:do|does|can|could|will|would|may|have)\s+(?:you|we|i|they|the\s+\w+)(?:\s+(?:also|still|even))?\s+\w+"
+    r"|is|are|(?:is|are)\s+there|how\s+(?:many|much\s+(?:is|are|does|do|for))|i\s+(?:want|need)"
+    r"|(?:[^,.?!;]*\b)?(?:price|cost|fee)s?\s+(?:of|for))\s+(?P<thing>[^,.?!;]+)",
+    re.IGNORECASE,
+)
+_LED_BY = re.compile(
+    r"(?:(?:a|an|the|any|some|my|your|our|his|her|this|that|these|those|there|own|such|of)\s+)*",
+    re.IGNORECASE,
+)
+_TO_DO = re.compile(r"\b(?:price|cost|charge|fee|much)\b[^,.?!;]*\bto\s+(?P<deed>[\w'-]+)", re.IGNORECASE)
+
+
+def asked_for(question: str) -> list[str]:
+    """Return the words that name the very thing that a question asks for, as far as it shows.
+
+    >>> asked_for("Do you give a kit for bleaching my teeth?"), asked_for("Which gel do you use?")
+    (['kit'], ['gel'])
+    >>> asked_for("How much is it to repair a denture?"), asked_for("What can I eat today?")
+    (['repair'], [])
+    """
+    named: list[str] = []
+    for found in _NAMED.finditer(question):
+        thing = found["thing"]
+        said = words(thing[_LED_BY.match(thing).end() :])  # type: ignore[union-attr]
+        named += takewhile(lambda word: word not in STOP_WORDS, said)
+    return [*named, *(found["deed"].lower() for found in _TO_DO.finditer(question))]
 
 
 def _told(question: str) -> list[str]:
