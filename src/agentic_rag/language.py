@@ -50,7 +50,7 @@ LIGHT_WORDS = frozenset(
     give given good got gotten great guess half hand happy hard hear heard herself himself hold hope
     hour hundred idea immediate immediately important include inform instead issue just
     kind kindly know last late lately later least leave left less let little look lots
-    low maam madam main mainly major make manner matter maybe mention method middle might mind
+    low maam madam made main mainly major make manner matter maybe mention method middle might mind
     minor minute mode moment month mr mrs must near nearly never new next nice nine
     nineteen ninety nobody normal normally nothing notice now number often old one open
     opt option order ordinary others overall part particular people perhaps person pick

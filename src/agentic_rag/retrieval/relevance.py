@@ -104,40 +104,40 @@ class RelevanceJudge:
         ends = np.cumsum([len(each) for each in texts[:-1]], dtype=int)
         meaning, topics, *spoken = np.split(vectors, ends)
         strayed = float((topics @ meaning[0]).max(initial=_FAR)) - _FAR
-        alike = self._alike(question, told)
         strayed -= _TOLD * (min(max(len(words(question)), _SHORT), _LONG) - _SHORT)
-        asking = _Asking(told, meaning, alike, strayed, await self._unknown(question, told, alike, passages))
+        asking = _Asking(question, told, meaning, self._alike(question, told), strayed)
+        unknown = await self._unknown(asking, passages)
         return [
-            _judge(asking, passage, said, vectors_of_it)
-            for passage, said, vectors_of_it in zip(passages, statements, spoken, strict=True)
+            _judge(asking, passage, said, vectors_of_it, lacks)
+            for passage, said, vectors_of_it, lacks in zip(
+                passages, statements, spoken, unknown, strict=True
+            )
         ]
 
     async def _unknown(
-        self,
-        question: str,
-        told: Sequence[str],
-        alike: Mapping[str, Sequence[frozenset[str]]],
-        passages: Sequence[Passage],
-    ) -> frozenset[str]:
-        """Return the words for the very thing that is asked for which no passage has or is near.
+        self, asking: "_Asking", passages: Sequence[Passage]
+    ) -> list[frozenset[str]]:
+        """Return, for each passage, what names the very thing asked for and is not near to it.
 
         "Do you have a kit?" asks for a kit, whatever else fits. What was found is the nearest that
         there is to the question, so a word that no passage has stands nowhere.
         """
         texts = [f"{passage.heading} {passage.text}" for passage in passages]
-        stems = [set(terms(text)) for text in texts]
-        asked = set(asked_for(question)) & set(told)
+        held = np.any([asking.held_by(set(terms(text))) for text in texts], axis=0)
+        named = asked_for(asking.question)
         lacking = [
-            word
-            for word in asked
-            if not any(stem(word) in has or any(f <= has for f in alike[stem(word)]) for has in stems)
+            w for w, is_held in zip(asking.words, held, strict=True) if w in named and not is_held
         ]
         if not lacking:
-            return frozenset()
-        known = sorted({word for text in texts for word in topic_words(text) if not is_light(word)})
-        near = await self._embedder.embed(lacking) @ (await self._embedder.embed(known)).T
-        far = near.max(axis=1, initial=0.0) < _NEAR
-        return frozenset(word for word, is_far in zip(lacking, far, strict=True) if is_far)
+            return [frozenset()] * len(passages)
+        known = [[word for word in topic_words(text) if not is_light(word)] for text in texts]
+        vectors = await self._embedder.embed([*lacking, *chain.from_iterable(known)])
+        near = vectors[: len(lacking)] @ vectors[len(lacking) :].T
+        ends = np.cumsum([len(each) for each in known[:-1]], dtype=int)
+        return [
+            frozenset(w for w, n in zip(lacking, each, strict=True) if n.max(initial=0.0) < _NEAR)
+            for each in np.split(near, ends, axis=1)
+        ]
 
     def _alike(self, question: str, told: Sequence[str]) -> dict[str, list[frozenset[str]]]:
         """Return, for each topic word, the stems of the synonyms that can stand for it."""
@@ -156,15 +156,15 @@ class _Asking:
     """A question: its topic words, what it means, and for each word's stem its synonyms' stems.
 
     `meaning` is [1 + words, dimension]: the question itself, then the question without each word.
-    `strayed` is how near it comes to a topic that the documents do not speak of; `unknown` are
-    the words for what it asks for that no document has.
+    `strayed` is how near it comes to a topic that the documents do not speak of, less what a long
+    question may stray.
     """
 
+    question: str
     words: Sequence[str]
     meaning: Vectors
     alike: Mapping[str, Sequence[frozenset[str]]]
     strayed: float
-    unknown: frozenset[str]
 
     def held_by(self, stems: Set[str]) -> NDArray[np.bool_]:
         """Tell of each word whether a text with these stems speaks of it."""
@@ -175,9 +175,16 @@ class _Asking:
 
 
 def _judge(
-    asking: _Asking, passage: Passage, statements: Sequence[str], spoken: Vectors
+    asking: _Asking,
+    passage: Passage,
+    statements: Sequence[str],
+    spoken: Vectors,
+    lacks: Set[str],
 ) -> Relevance:
-    """Weigh a passage, whose `statements` have the vectors `spoken` [statements, dimension]."""
+    """Weigh a passage, whose `statements` have the vectors `spoken` [statements, dimension].
+
+    Of the very thing that is asked for, it `lacks` these words.
+    """
     near = asking.meaning @ spoken.T  # [1 + words, statements]
     moves = 1.0 - asking.meaning[1:] @ asking.meaning[0]
     foreign = moves[:, None] + _PULL * (near[1:] - near[0])
@@ -185,12 +192,14 @@ def _judge(
     foreign[here] = np.minimum(foreign[here], _HERE * moves[here, None])
     held = np.array([asking.held_by(set(terms(statement))) for statement in statements]).T
     foreign[held] = 0.0
-    unknown = np.array([word in asking.unknown for word in asking.words])
+    unknown = np.array([word in lacks for word in asking.words])
     foreign[unknown] = np.maximum(foreign[unknown], _UNKNOWN)
     weight = near[0] - asking.strayed - _FOREIGN * np.maximum(foreign, 0.0).max(axis=0)
     best = int(weight.argmax())
-    lacks = foreign[:, best] > _HERE * moves
-    missing = (word for word, is_lacking in zip(asking.words, lacks, strict=True) if is_lacking)
+    is_missing = foreign[:, best] > _HERE * moves
+    missing = (
+        word for word, is_lacking in zip(asking.words, is_missing, strict=True) if is_lacking
+    )
     return Relevance(
         score=min(1.0, max(0.0, (1.0 + float(weight[best])) / 2)), missing=tuple(missing)
     )
@@ -208,7 +217,9 @@ _LED_BY = re.compile(
     r"(?:(?:a|an|the|any|some|my|your|our|his|her|this|that|these|those|there|own|such|of)\s+)*",
     re.IGNORECASE,
 )
-_TO_DO = re.compile(r"\b(?:price|cost|charge|fee|much)\b[^,.?!;]*\bto\s+(?P<deed>[\w'-]+)", re.IGNORECASE)
+_TO_DO = re.compile(
+    r"\b(?:price|cost|charge|fee|much)\b[^,.?!;]*\bto\s+(?P<deed>[\w'-]+)", re.IGNORECASE
+)
 
 
 def asked_for(question: str) -> list[str]:

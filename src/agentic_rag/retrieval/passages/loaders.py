@@ -140,7 +140,7 @@ def _printable(name: str) -> str:
 
 
 def read_text(raw: bytes) -> Content:
-    """Take a plain text whole: it has no sections; a line above it that ends openly is its title.
+    r"""Take a plain text whole: it has no sections; a line above it that ends openly is its title.
 
     >>> read_text(b"After a filling\n\nWait an hour.\n").sections[0].heading
     'After a filling'
