@@ -1,5 +1,6 @@
 """The last rung: no model, the documents' own sentences, chosen for the question."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,10 +13,11 @@ from agentic_rag.kinds import tells_asked
 from agentic_rag.language import field_name, statement_spans, stem, terms, topic_words
 
 _WANT_WEIGHT, _ASPECT_WEIGHT, _WORDS_WEIGHT = 0.4, 0.3, 0.3
-_PER_WANT = 2
-_MOST = 4
+_PER_WANT = 3
+_MOST = 5
 _NEAR_BEST = 0.9  # share of the best score that a further sentence needs
 _SAME = 0.6  # share of words in common from which two sentences say the same
+_ANNOUNCES = re.compile(r"(?:How|Why|What|Whom|Which)\b")  # of a document, what it is about
 _IDENTITY = {"code", "id", "name", "title"}  # fields that tell which item, and nothing about it
 _KIND_WEIGHT = 0.1
 _ALIKE = {
@@ -71,10 +73,10 @@ class ExtractiveWriter:
         in_context = await self._embed([s.in_context for s in statements])
         chosen: list[int] = []
         for want in brief.wants:
-            aspects = [_aspect(want, s.heading) for s in statements]
-            [meant] = await self._embed([want])
+            aspect = _aspect(want, " ".join(s.heading for s in statements))
+            meant, asked = await self._embed([want, aspect])
             closeness = _WANT_WEIGHT * (in_context @ meant)
-            closeness += _ASPECT_WEIGHT * (in_context * await self._embed(aspects)).sum(axis=1)
+            closeness += _ASPECT_WEIGHT * (in_context @ asked)
             chosen += _best(_scores(want, statements, closeness), statements, chosen)
         kept = (statements[at] for at in chosen[:_MOST])
         text = "\n".join(f"{each.said} [{each.number}]" for each in kept)
@@ -87,7 +89,8 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
     for start, end in statement_spans(passage.text):
         said = passage.text[start:end]
         field = field_name(said)
-        if said.endswith(("?", ":")) or field.lower() in _IDENTITY:
+        announces = not passage.section and _ANNOUNCES.match(said)
+        if said.endswith(("?", ":")) or field.lower() in _IDENTITY or announces:
             continue
         told = said
         if field and said.endswith("."):  # a sentence says itself what it is about
@@ -115,13 +118,13 @@ def _terms(text: str) -> set[str]:
     return {_ALIKE.get(term, term) for term in terms(text)}
 
 
-def _aspect(want: str, heading: str) -> str:
-    """Return what is asked about a thing, without the thing: the words not in the heading.
+def _aspect(want: str, headings: str) -> str:
+    """Return what is asked about a thing, without the thing: the words not in the headings.
 
     >>> _aspect("What does scaling cost?", "Scaling and polishing")
     'cost'
     """
-    named = set(terms(heading))
+    named = set(terms(headings))
     return " ".join(w for w in topic_words(want) if stem(w) not in named) or want
 
 
