@@ -38,8 +38,8 @@ GENERIC_WORDS = frozenset(
 
 LIGHT_WORDS = frozenset(
     """
-    able actual actually add affect allow almost alone already alright always anyone
-    anything anyway apart around arrange ask available away back bad badly become begin
+    able actual actually add affect allow almost alone already alright always amount anybody anyone
+    anything anyway apart around arrange ask available away back bad badly become beforehand begin
     behalf behind best better big bit both bother bring broad call cannot careful carry
     case certain certainly change check choose clear close common complete consider
     correct couple current currently day deal decide differ different difficult doc
@@ -47,26 +47,36 @@ LIGHT_WORDS = frozenset(
     enough entire especially even ever every everybody everyone everything exact exactly
     expect explain extra fast feel felt fifteen fifty final finally find fine first five
     fix follow forget forgot forgotten forty four fourteen front full general generally
-    give given good got gotten great guess half hand happy hard hear heard hold hope
+    give given good got gotten great guess half hand happy hard hear heard herself himself hold hope
     hour hundred idea immediate immediately important include inform instead issue just
     kind kindly know last late lately later least leave left less let little look lots
-    low maam madam main mainly major make manner matter maybe mention method might mind
+    low maam madam made main mainly major make manner matter maybe mention method middle might mind
     minor minute mode moment month mr mrs must near nearly never new next nice nine
     nineteen ninety nobody normal normally nothing notice now number often old one open
     opt option order ordinary others overall part particular people perhaps person pick
     place plan please plenty pls plz possible possibly prefer present previous proper
-    properly provide put quick quickly quite rather reach ready real reason recommend
-    regard regular require rest same second see seem send serious set seven seventeen
+    properly provide put quick quickly quite range rather reach ready real reason recommend
+    regard regular require rest rid same second see seem send serious set seven seventeen
     seventy several short simple simply single sir situation six sixteen sixty slight
     slightly small somebody someone soon speak special staff start stay step still stop
-    straight strong sudden suddenly suggest suitable suppose sure talk team temp
-    temporary ten think third thirteen thirty three tmrw today together tomorrow tonight
+    straight strong stuff sudden suddenly suggest suitable suppose sure talk team
+    ten themselves think third thirteen thirty three tmrw today together tomorrow tonight
     total totally tried true try turn twelve twenty two type understand usual usually
     various wait weak week well went whole wish without wonder work worry wrong year yes
     yesterday yet young
     """.split()  # noqa: SIM905
 )
 """Words that say something, but never what a question is about: nobody misses them."""
+
+KIN_WORDS = frozenset(
+    """
+    aunt auntie boss boyfriend brother colleague cousin dad daddy family father friend girlfriend
+    grandchild granddad granddaughter grandfather grandma grandmother grandpa grandparent grandson
+    guest husband mama mom mother mum mummy neighbor neighbour nephew niece papa parent partner
+    relative roommate sister spouse uncle wife
+    """.split()  # noqa: SIM905
+)
+"""For whom somebody asks, or who told them: seldom what they ask about."""
 
 
 @lru_cache(maxsize=1)
@@ -110,15 +120,30 @@ def topic_words(text: str) -> tuple[str, ...]:
 def is_light(word: str) -> bool:
     """Tell whether a word, in any form, is one that nobody misses; numbers are.
 
-    >>> is_light("waited"), is_light("16"), is_light("crown")
-    (True, True, False)
+    >>> is_light("waited"), is_light("16"), is_light("you've"), is_light("crown")
+    (True, True, True, False)
     """
-    return word.isdecimal() or stem(word) in _light_stems()
+    bare = word.partition("'")[0]
+    return bare.isdecimal() or bare in STOP_WORDS or stem(bare) in _light_stems()
+
+
+def is_kin(word: str) -> bool:
+    """Tell whether a word, in any form, names somebody by what they are to the one who asks.
+
+    >>> is_kin("grandson's"), is_kin("daughter"), is_kin("dentist")
+    (True, False, False)
+    """
+    return stem(word.partition("'")[0]) in _kin_stems()
 
 
 @lru_cache(maxsize=1)
 def _light_stems() -> frozenset[str]:
     return frozenset(stem(word) for word in LIGHT_WORDS | GENERIC_WORDS)
+
+
+@lru_cache(maxsize=1)
+def _kin_stems() -> frozenset[str]:
+    return frozenset(stem(word) for word in KIN_WORDS)
 
 
 # A stop ends a sentence before a space and something that can begin one; not behind an

@@ -37,6 +37,14 @@ class Retriever(Protocol):
         """
         ...
 
+    async def beside(self, found: Sequence[Passage]) -> Sequence[Passage]:
+        """Return what stands right before and behind passages that were found, in their sections.
+
+        Raises:
+            RetrievalUnavailable: the index cannot be used now.
+        """
+        ...
+
 
 class Relevant(Protocol):
     """How a passage fits a question: `score` 0 to 1, and the words it does not speak of."""

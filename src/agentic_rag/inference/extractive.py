@@ -9,24 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentic_rag.domain import Draft, Passage
+from agentic_rag.kinds import tells_asked
 from agentic_rag.language import field_name, statement_spans, stem, terms, topic_words
 
 _WANT_WEIGHT, _ASPECT_WEIGHT, _WORDS_WEIGHT = 0.4, 0.3, 0.3
-_PER_WANT = 2
-_MOST = 4
+_PER_WANT = 3
+_MOST = 5
 _NEAR_BEST = 0.9  # share of the best score that a further sentence needs
 _SAME = 0.6  # share of words in common from which two sentences say the same
+_ANNOUNCES = re.compile(r"(?:How|Why|What|Whom|Which)\b")  # of a document, what it is about
 _IDENTITY = {"code", "id", "name", "title"}  # fields that tell which item, and nothing about it
 _KIND_WEIGHT = 0.1
-_KINDS = (  # how a question asks for a number, and how a statement tells such a one
-    (r"\b(?:what|which|at what|from which) age\b|\bhow (?:old|young)\b|\btoo (?:old|young)\b",
-     r"\bage\b|\bage of \d|\byears? (?:old|of age)\b|\bbirthday\b"),
-    (r"\bhow much\b|\bprice\b|\bcost|\bfee\b|\bcharge", r"(?:\b(?:inr|rs|usd|eur)\b"
-     r"|[\u20b9$\u20ac\u00a3])[\s.]*\d"),
-    (r"\bhow (?:long|soon|many (?:minutes|hours|days|weeks|months))\b|\bduration\b",
-     r"\b(?:minute|hour|day|week|month|year)s?\b"),
-    (r"\bwhat time\b|\bhours\b", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
-)  # fmt: skip
 _ALIKE = {
     "hurt": "pain",
     "ach": "pain",
@@ -80,10 +73,10 @@ class ExtractiveWriter:
         in_context = await self._embed([s.in_context for s in statements])
         chosen: list[int] = []
         for want in brief.wants:
-            aspects = [_aspect(want, s.heading) for s in statements]
-            [meant] = await self._embed([want])
+            aspect = _aspect(want, " ".join(s.heading for s in statements))
+            meant, asked = await self._embed([want, aspect])
             closeness = _WANT_WEIGHT * (in_context @ meant)
-            closeness += _ASPECT_WEIGHT * (in_context * await self._embed(aspects)).sum(axis=1)
+            closeness += _ASPECT_WEIGHT * (in_context @ asked)
             chosen += _best(_scores(want, statements, closeness), statements, chosen)
         kept = (statements[at] for at in chosen[:_MOST])
         text = "\n".join(f"{each.said} [{each.number}]" for each in kept)
@@ -96,9 +89,14 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
     for start, end in statement_spans(passage.text):
         said = passage.text[start:end]
         field = field_name(said)
-        if said.endswith(("?", ":")) or field.lower() in _IDENTITY:
+        announces = not passage.section and _ANNOUNCES.match(said)
+        if said.endswith(("?", ":")) or field.lower() in _IDENTITY or announces:
             continue
-        told = f"{subject} \u2013 {said[0].lower()}{said[1:]}" if field and subject else said
+        told = said
+        if field and said.endswith("."):  # a sentence says itself what it is about
+            told = said[len(field) + 2 :]
+        elif field and subject:
+            told = f"{subject} \u2013 {said[0].lower()}{said[1:]}"
         found.append(_Statement(number, passage.heading, told, f"{passage.heading}: {said}"))
     return found
 
@@ -109,8 +107,7 @@ def _scores(
     asked = _terms(want)
     shared = [len(asked & _terms(s.in_context)) / max(len(asked), 1) for s in statements]
     trust = [_TRUST * (s.number - 1) for s in statements]
-    kinds = [said for asks, said in _KINDS if re.search(asks, want, re.IGNORECASE)]
-    told = [any(re.search(said, s.said, re.IGNORECASE) for said in kinds) for s in statements]
+    told = [tells_asked(want, s.said) for s in statements]
     closeness = closeness + _KIND_WEIGHT * np.array(told, dtype=np.float32)
     scores: NDArray[np.float32] = closeness + _WORDS_WEIGHT * np.array(shared) - np.array(trust)
     return scores
@@ -121,13 +118,13 @@ def _terms(text: str) -> set[str]:
     return {_ALIKE.get(term, term) for term in terms(text)}
 
 
-def _aspect(want: str, heading: str) -> str:
-    """Return what is asked about a thing, without the thing: the words not in the heading.
+def _aspect(want: str, headings: str) -> str:
+    """Return what is asked about a thing, without the thing: the words not in the headings.
 
     >>> _aspect("What does scaling cost?", "Scaling and polishing")
     'cost'
     """
-    named = set(terms(heading))
+    named = set(terms(headings))
     return " ".join(w for w in topic_words(want) if stem(w) not in named) or want
 
 

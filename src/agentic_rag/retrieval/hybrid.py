@@ -18,6 +18,7 @@ from agentic_rag.retrieval.spelling import Speller
 
 _WIDE = 100  # candidates from each half, at least
 _FEW = 200  # rows that are cheaper to ask for and throw away than to filter out
+_BESIDE = (-1, 1)  # rows: what a passage goes on from, and how it goes on
 _ALIKE = 0.95  # cosine from which two passages may be the same twice
 _SAME = 0.9  # share of their words, both ways, from which they are
 
@@ -70,6 +71,7 @@ class OpenIndex:
         evidence: whether a section may be found at all [sections].
         trust: the rank of each section's document in the pack's precedence, 0 first [sections].
         digests: SHA-256 of each document's file, by doc_id; a passage that is found has its own.
+        rows: the row of each part of a section, by label.
         speller: mends a question's slips by the documents' words.
         dense_weight: how much meaning counts against words, 0 to 1.
     """
@@ -83,6 +85,7 @@ class OpenIndex:
     evidence: Mask
     trust: NDArray[np.intp]
     digests: Mapping[str, str]
+    rows: Mapping[tuple[str, int], int]
     speller: Speller
     dense_weight: float = DENSE_WEIGHT
 
@@ -103,6 +106,7 @@ class OpenIndex:
             evidence=np.array([doc_id not in noisy for doc_id in doc_ids], dtype=bool),
             trust=np.array([trust[doc_id] for doc_id in doc_ids], dtype=np.intp),
             digests=parts.digests,
+            rows={(each.label, each.part): row for row, each in enumerate(parts.passages)},
             speller=Speller([*parts.lexical.vocabulary, *taste.spoken]),
         )
 
@@ -128,6 +132,15 @@ class OpenIndex:
         wide = max(_WIDE, 2 * k)
         near = await asyncio.gather(*(self._nearest(v, wide, allowed) for v in vectors))
         return await asyncio.to_thread(self._rank, queries, vectors, near, allowed, k)
+
+    def beside(self, found: Sequence[Passage]) -> list[Passage]:
+        """Return what stands right before and behind passages in their sections, without a score.
+
+        A section is found by its nearest part, and what is asked for may stand in the next.
+        """
+        wanted = {(each.label, each.part + step) for each in found for step in _BESIDE}
+        wanted -= {(each.label, each.part) for each in found}
+        return [self._found(self.rows[key], 0.0) for key in sorted(wanted & self.rows.keys())]
 
     async def _nearest(self, vector: Vectors, wide: int, allowed: Mask) -> Rows:
         """Return the nearest rows of the sections that are allowed, about `wide` of them."""

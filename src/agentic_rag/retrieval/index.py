@@ -17,7 +17,7 @@ import orjson
 from agentic_rag.domain import Passage
 from agentic_rag.retrieval.embedding.embedder import Vectors
 
-FORMAT = 4
+FORMAT = 5
 """Raised when chunking, `injection` or the layout changes, so that an old index is built anew."""
 
 

@@ -128,6 +128,15 @@ class Reading:
         vectors = await self._embedder.embed(asked)
         return await index.search(asked, vectors, k=k, scope=scope)
 
+    async def beside(self, found: Sequence[Passage]) -> list[Passage]:
+        """Return what stands right before and behind passages that were found, in their sections.
+
+        Raises:
+            RetrievalUnavailable: the index cannot be used now.
+        """
+        self.held = self.held or self._take()
+        return self.held.index.beside(found)
+
 
 class Library:
     """Searches the live index; opens it in the background and keeps trying until it can.
@@ -227,6 +236,11 @@ class Library:
         """See `Reading.search`; for who searches once."""
         async with self.pinned() as reading:
             return await reading.search(queries, k=k, scope=scope)
+
+    async def beside(self, found: Sequence[Passage]) -> list[Passage]:
+        """See `Reading.beside`."""
+        async with self.pinned() as reading:
+            return await reading.beside(found)
 
     async def mend(self, text: str) -> str:
         """See `Reading.mend`."""

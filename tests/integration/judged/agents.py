@@ -68,6 +68,9 @@ class OnePage:
     async def mend(self, text: str) -> str:
         return text
 
+    async def beside(self, found: Sequence[Passage]) -> Sequence[Passage]:
+        return []
+
     async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
         return [self.passage]
 

@@ -24,6 +24,9 @@ class Shelf:
     async def mend(self, text: str) -> str:
         return text
 
+    async def beside(self, found: Sequence[Passage]) -> Sequence[Passage]:
+        return []
+
     async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
         self.asked.append((tuple(queries), k))
         if self.error:

@@ -201,3 +201,16 @@ async def test_an_emergency_touches_no_other_part(make_deps):
 
 def test_the_graph_is_built_once():
     assert build_graph() is build_graph()
+
+
+async def test_what_stands_beside_a_found_passage_can_answer(make_deps):
+    class Long(Shelf):
+        async def beside(self, found):
+            return [make_passage("Scaling takes 40 minutes.", label="faq.md#next", part=1)]
+
+    shelf, pen = Long([make_passage("Parking is free.")]), Pen()
+
+    deps = make_deps(retriever=shelf, ladder=pen)
+    await ask(Question(text="How long is scaling?"), deps=deps)
+
+    assert "Scaling takes 40 minutes." in [passage.text for passage in pen.briefs[0].passages]

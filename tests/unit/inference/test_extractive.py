@@ -88,3 +88,20 @@ async def test_a_question_for_a_number_gets_one_of_its_kind(want, line):
     lines = await quote(text, headings=("Care > Scaling",), wants=(want,))
 
     assert lines[0] == line
+
+
+async def test_a_field_that_is_a_sentence_is_quoted_without_its_name():
+    lines = await quote("Aftercare: Do not eat for an hour.", wants=("When may I eat?",))
+
+    assert lines == ["Do not eat for an hour. [1]"]
+
+
+async def test_what_announces_a_document_is_not_quoted():
+    passage = make_passage("How scaling is done. Scaling takes 40 minutes.", label="scaling.md")
+    brief = Brief(
+        messages=(), wants=("scaling",), passages=(passage,), max_tokens=None, temperature=None
+    )
+
+    draft = await ExtractiveWriter(WordEmbedder().embed).write(brief)
+
+    assert draft.text == "Scaling takes 40 minutes. [1]"

@@ -175,3 +175,15 @@ async def test_what_is_found_has_the_digest_of_its_document():
         "a.txt": "digest of a.txt",
         "b.txt": "digest of b.txt",
     }
+
+
+async def test_what_stands_beside_a_found_part_is_its_own_section_only():
+    filler = "Nothing of note happens here at all. " * 40
+    index = index_of({"long.txt": f"{filler}Parking is behind the house.", "other.txt": "Crowns."})
+    [found, *_] = await search(index, "parking behind the house", k=1)
+
+    beside = index.beside([found])
+
+    assert [(each.doc_id, each.part) for each in beside] == [("long.txt", found.part - 1)]
+    assert index.beside([*beside, found])[-1:] != [found]
+    assert index.beside([]) == []

@@ -1,11 +1,13 @@
 """Relevance: what fits passes, what only sounds alike does not."""
 
+import time
+
 import pytest
 from tests.fakes import WordEmbedder
 
 from agentic_rag.clinic.profile import read_clinic
 from agentic_rag.domain import Passage
-from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
+from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge, asked_for
 
 
 def passage(text: str, heading: str = "") -> Passage:
@@ -201,3 +203,31 @@ async def test_synonyms_of_stop_words_stand_for_nothing(embedder, synonyms):
 async def test_a_passage_without_a_heading_or_of_one_letter_is_judged(judge):
     for odd in (passage("a"), passage("", "Crown"), passage("\U0001f9b7"), passage("दाँत का मुकुट")):
         assert 0 <= await score(judge, "What does a crown cost?", odd) <= 1
+
+
+@pytest.mark.parametrize(
+    ("question", "on"),
+    [
+        ("Do you have an app for braces?", BRACES),
+        ("What is the success rate of a root canal treatment?", RCT),
+        ("How much is a diamond on a crown?", CROWN),
+    ],
+)
+async def test_the_very_thing_that_is_asked_for_has_to_be_near(judge, question, on):
+    assert await score(judge, question, on) < ENOUGH
+
+
+async def test_for_whom_it_is_asked_is_not_missed(judge):
+    [found] = await judge.judge("is there an elevator for my mother", [LIFT])
+
+    assert found.score >= ENOUGH
+    assert found.missing == ()
+
+
+@pytest.mark.parametrize("question", ["what is" * 800, "do you " * 800, "?" * 4000, "how many "])
+def test_a_question_that_is_made_to_be_slow_is_read_in_no_time(question):
+    start = time.process_time()
+
+    asked_for(question)
+
+    assert time.process_time() - start < 0.2

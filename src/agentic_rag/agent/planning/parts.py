@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from agentic_rag.agent.planning.aspects import aspect_of, heavy, is_heavy
 from agentic_rag.agent.planning.follow_up import Context, compared, of_cited, resolved
@@ -34,6 +35,14 @@ _ENDING = re.compile(
     re.IGNORECASE,
 )
 
+_CASE = re.compile(r"(?:and |but )?(?:if|once|since|because|as|in case|suppose)\b", re.IGNORECASE)
+_TELLS = re.compile(  # a verb that a question would begin with, behind what it speaks of
+    r"^(?:[\w'-]+ ){1,4}(?:is|are|was|were|has|have|had|will|can|cannot|wants?|needs?|says?|gets?"
+    r"|takes?|just)\b|^(?:there|it|he|she|they|you)'\w+",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(rf"[.,;!]\s+(?:(?:and|but|so)\s+)?(?={_QUESTION_WORD})", re.IGNORECASE)
+_POINTS = re.compile(r"\b(?:it|its|that|this|they|them|those|these|he|him|his|she|her)\b", re.I)
 _HOURS = re.compile(
     r"\b(?:what time|which time|when|until when|till when|how late|how early)\b.{0,25}"
     r"\b(?:you|clinic|hospital|it|place)\b.{0,12}\b(?:open|close|closes|opens|shut|closing)\b",
@@ -104,9 +113,10 @@ def _clauses(text: str) -> list[str]:
     pieces = [piece.strip(" ,.?") for piece in _BETWEEN.split(text)]
     kept: list[str] = []
     told = ""
-    for piece in (each for each in pieces if _asks(each)):
-        if not kept and not told and _only_tells(piece):
-            told = f"{piece}. "
+    asking = [each for each in pieces if _asks(each)]
+    for piece, following in zip_longest(asking, asking[1:], fillvalue=""):
+        if not kept and not told and (_only_tells(piece) or _sets_out(piece, following)):
+            told = f"{piece}, " if _CASE.match(piece) else f"{piece}. "
             continue
         kept.append(told + piece)
         told = ""
@@ -135,6 +145,33 @@ def _only_tells(piece: str) -> bool:
             r"(?:i|i'm|i've|im|my|we)\b(?!.*\b(?:want|need|like) to know\b)", piece, re.IGNORECASE
         )
     )
+
+
+def _sets_out(piece: str, following: str) -> bool:
+    """Tell whether a piece only tells of whom, or of which case, the next one asks.
+
+    >>> _sets_out("dad is 78", "does he pay less"), _sets_out("if it bleeds", "do I come back")
+    (True, True)
+    >>> _sets_out("price of scaling", "does it hurt"), _sets_out("is it safe", "does it hurt")
+    (False, False)
+    """
+    if not following or re.match(_QUESTION_WORD, piece, re.IGNORECASE) or aspect_of(piece):
+        return False
+    return bool(_CASE.match(piece) or _TELLS.search(piece))
+
+
+def question_alone(asked: str) -> str:
+    """Return a question without what was told before it, where it names things of its own.
+
+    >>> question_alone("grandma cannot climb stairs, is there an elevator?")
+    'is there an elevator?'
+    >>> question_alone("his grandmother will come, is that allowed?")
+    ''
+    """
+    found = list(_LEAD.finditer(asked))
+    alone = asked[found[-1].end() :] if found else ""
+    points = _POINTS.search(alone)
+    return alone if heavy(alone) and not points else ""
 
 
 def _joined(clause: str) -> list[Part]:

@@ -14,6 +14,7 @@ from agentic_rag.agent.state import Journey
 from agentic_rag.clinic.profile import Profile
 from agentic_rag.domain import Degraded, Passage
 from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.kinds import could_answer
 from agentic_rag.language import stem, topic_words, words
 from agentic_rag.safety.conflicts import claims_of, disagree
 
@@ -57,7 +58,7 @@ async def grade(state: Journey, runtime: Runtime[Deps]) -> Journey:
     except RetrievalUnavailable:
         return {**_nothing(state), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}
     graded = [each for _, each in read]
-    fits = [_Fit.of(each, deps) for each in graded]
+    fits = [_Fit.of(want, each, deps) for want, each in read]
     disputed = {label for fit in fits for label in fit.disputed}
     told = [
         _in_order([g for g in fit.kept if g.passage.label not in disputed], deps.profile.precedence)
@@ -98,10 +99,12 @@ class _Fit:
     disputed: frozenset[str]
 
     @classmethod
-    def of(cls, graded: Sequence[_Graded], deps: Deps) -> "_Fit":
+    def of(cls, want: str, graded: Sequence[_Graded], deps: Deps) -> "_Fit":
         """Keep what fits; a trusted passage that contradicts it is kept in its place."""
         enough = deps.limits.enough
         kept = [g for g in graded if g.relevance.score >= enough]
+        if not could_answer(want, (f"{g.passage.heading}\n{g.passage.text}" for g in kept)):
+            kept = []
         near = [g for g in graded if g.relevance.score >= enough - _MAY_CONTRADICT]
         disputed, lifted = set(), dict[tuple[str, int], float]()
         for old in kept:

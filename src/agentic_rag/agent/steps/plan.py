@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.planning.aspects import heavy
 from agentic_rag.agent.planning.follow_up import context_of, looser
-from agentic_rag.agent.planning.parts import Part, parts_of
+from agentic_rag.agent.planning.parts import Part, parts_of, question_alone
 from agentic_rag.agent.planning.small_talk import small_talk
 from agentic_rag.agent.planning.tongue import ENGLISH, in_english, language_of
 from agentic_rag.agent.state import Journey
@@ -28,14 +28,16 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
     asked, deps = state["question"].text, runtime.context
     talk = small_talk(asked)
     parts = [] if talk else await _parts(state, deps)
-    synonyms = deps.profile.synonyms
+    synonyms, again = deps.profile.synonyms, state.get("attempts", 0) > 0
     wants = {in_their_words(part.asked, synonyms): part for part in parts}
     return {
         "small_talk": talk,
         "language": language_of(asked),
         "wants": tuple(wants),
         "readings": {
-            want: others for want, part in wants.items() if (others := _readings(part, synonyms))
+            want: others
+            for want, part in wants.items()
+            if (others := _readings(part, synonyms, again=again))
         },
         "loose": tuple(want for want, part in wants.items() if part.loose),
         "searches": () if talk else _searches(asked, wants, state),
@@ -43,10 +45,15 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
     }
 
 
-def _readings(part: Part, synonyms: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return what a part may mean, too; documents may use an abbreviation as the patient does."""
+def _readings(part: Part, synonyms: Mapping[str, Sequence[str]], *, again: bool) -> tuple[str, ...]:
+    """Return what a part may mean, too; documents may use an abbreviation as the patient does.
+
+    On a second visit, also without what was told before it.
+    """
     said = re.findall(r"\w+", part.asked.upper())
-    return (part.asked,) if any(term.isupper() and term in said for term in synonyms) else ()
+    is_short = any(term.isupper() and term in said for term in synonyms)
+    alone = in_their_words(question_alone(part.asked), synonyms) if again else ""
+    return tuple(filter(None, (part.asked if is_short else "", alone)))
 
 
 async def _parts(state: Journey, deps: Deps) -> list[Part]:
@@ -71,7 +78,7 @@ async def _parts(state: Journey, deps: Deps) -> list[Part]:
 
 def _is_held(part: Part, state: Journey, deps: Deps) -> bool:
     synonyms = deps.profile.synonyms
-    mine = {in_their_words(part.asked, synonyms), *_readings(part, synonyms)}
+    mine = {in_their_words(part.asked, synonyms), *_readings(part, synonyms, again=True)}
     return bool(mine & set(state.get("held", ())))
 
 

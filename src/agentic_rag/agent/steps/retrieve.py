@@ -21,7 +21,8 @@ async def retrieve(state: Journey, runtime: Runtime[Deps]) -> Journey:
     deps = runtime.context
     k = state["question"].k or deps.limits.top_k
     try:
-        passages = await deps.retriever.search(state["searches"], k=k)
+        found = await deps.retriever.search(state["searches"], k=k)
+        passages = [*found, *await deps.retriever.beside(found)]
     except RetrievalUnavailable as error:
         logger.warning("retrieval is unavailable: %s", error)
         return {"passages": (), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}

@@ -13,7 +13,7 @@ from agentic_rag.retrieval.passages.encodings import decode
 from agentic_rag.retrieval.passages.html_files import read_html
 from agentic_rag.retrieval.passages.json_files import read_json, read_jsonl
 from agentic_rag.retrieval.passages.markdown_files import read_markdown
-from agentic_rag.retrieval.passages.outline import cut
+from agentic_rag.retrieval.passages.outline import cut, title_in
 from agentic_rag.retrieval.passages.pdf_files import read_pdf
 
 MOST_BYTES = 150_000_000
@@ -140,9 +140,15 @@ def _printable(name: str) -> str:
 
 
 def read_text(raw: bytes) -> Content:
-    """Take a plain text whole: it has no sections."""
+    r"""Take a plain text whole: it has no sections; a line above it that ends openly is its title.
+
+    >>> read_text(b"After a filling\n\nWait an hour.\n").sections[0].heading
+    'After a filling'
+    """
     text = decode(raw)
-    return Content(text=text, sections=cut(text, ()))
+    line, _, below = text.lstrip().partition("\n")
+    title = title_in(line) if below.lstrip(" \t\r").startswith("\n") else ""
+    return Content(text=text, sections=cut(text, (), title))
 
 
 READERS: dict[str, Callable[[bytes], Content]] = {

@@ -10,6 +10,7 @@ DEEPEST = 3
 """H1 to H3 cut; what is deeper belongs to the section above."""
 
 _LONGEST_TITLE = 300  # characters of a heading, in a label and above a passage
+_LONGEST_LINE = 100  # characters of a title that nothing marks as one
 _MOST_CHARS = 150_000_000
 
 _INVISIBLE = {ord(c): None for c in "\u00ad\u200b\u2060\ufeff"}  # hyphens and spaces of no width
@@ -49,6 +50,17 @@ def cut(text: str, marks: Iterable[Mark], root: str = "") -> tuple[Section, ...]
         own = used.make(title)
         slug, start = ("" if mark.level <= 1 else own), mark.offset
     return tuple(sections)
+
+
+def title_in(line: str) -> str:
+    """Return the first line of a text without headings where it is a title, else nothing.
+
+    >>> title_in("After a filling "), title_in("Wait an hour."), title_in("Fees: see below")
+    ('After a filling', '', '')
+    """
+    title = line.strip()
+    is_one = len(title) <= _LONGEST_LINE and title[-1:].isalnum() and ":" not in title
+    return title if is_one else ""
 
 
 class _Slugs:

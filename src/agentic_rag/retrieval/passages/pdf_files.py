@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentic_rag.language import STOP_WORDS, field_name
 from agentic_rag.retrieval.passages.documents import Content, Flaw, Section
-from agentic_rag.retrieval.passages.outline import squeeze
+from agentic_rag.retrieval.passages.outline import squeeze, title_in
 
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
@@ -111,10 +111,11 @@ def _clean(text: str) -> str:
 def _lay_out(pages: Sequence[str], flaws: tuple[Flaw, ...]) -> Content:
     sections = []
     at = 0
+    heading = title_in(next(filter(None, pages), "").partition("\n")[0])
     for number, page in enumerate(pages, start=1):
         if page:
             end = at + len(page)
-            sections.append(Section(slug=f"page={number}", heading="", start=at, end=end))
+            sections.append(Section(slug=f"page={number}", heading=heading, start=at, end=end))
             at = end + 2
     return Content(text="\n\n".join(filter(None, pages)), sections=tuple(sections), flaws=flaws)
 

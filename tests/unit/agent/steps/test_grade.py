@@ -207,3 +207,23 @@ async def test_a_doubtful_number_gives_way_to_a_trusted_one_that_is_found_late(g
     made = await graded([NEW], Scores(), precedence=PRECEDENCE, state=state)
 
     assert labels(made) == [NEW.label]
+
+
+@pytest.mark.parametrize(
+    ("want", "text", "is_held"),
+    [
+        ("How much does a gown cost?", "A gown is blue.", False),
+        ("How much does a gown cost?", "A gown is INR 200.", True),
+        ("How much does a gown cost?", "A gown is free of charge.", True),
+        ("How many years does a gown last?", "A gown takes 2 visits.", False),
+        ("How many years does a gown last?", "A gown lasts long.", True),
+        ("Are you open on Holi?", "On Holi wear a gown.", False),
+        ("Are you open on Holi?", "On Holi we are closed.", True),
+    ],
+)
+async def test_what_fits_and_tells_nothing_of_the_asked_kind_is_no_answer(
+    graded, want, text, is_held
+):
+    made = await graded([make_passage(text)], Scores(), wants=(want,))
+
+    assert bool(made["relevant"]) is is_held

@@ -310,3 +310,23 @@ def test_whatever_a_file_holds_it_is_read_or_reported(read, suffix, content):
     loaded = read(f"a{suffix}", content)
 
     assert isinstance(loaded, Document) or loaded.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [
+        ("After a filling\n\nWait an hour.", "After a filling"),
+        ("\ufeff\n\nAfter a filling  \r\n\r\nWait an hour.", "After a filling"),
+        ("After a filling\nwait an hour.", ""),
+        ("Wait an hour.\n\nThen eat.", ""),
+        ("Note: wait\n\nThen eat.", ""),
+        (f"{'long ' * 100}line\n\nThen eat.", ""),
+        ("Only this", ""),
+    ],
+)
+def test_a_line_that_stands_open_above_a_text_is_its_title(read, text, heading):
+    loaded = read("a.txt", text)
+
+    assert isinstance(loaded, Document)
+    assert [section.heading for section in loaded.sections] == [heading]
+    assert loaded.sections[0].slug == ""
