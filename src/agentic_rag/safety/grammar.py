@@ -136,7 +136,7 @@ LIGHT = frozenset(
         _words("""
     take last cost need require be become have get make do go come give provide offer receive want
     like please note also however therefore general about around approximately roughly patient
-    clinic total able ensure sure remember mean available case document information lot thing way
+    clinic total able ensure sure remember mean available case document information lot thing way past feel
     time call know let people due stay remain out aim best suit ideal see run serve ready pay
     result plan put keep place buy look here each today someone anyone everyone client wish
     will possible involve happen occur say tell own find belong so still just then even really
@@ -156,6 +156,7 @@ STOPS = STOP_WORDS - _words(
     " anything something beforehand per carried upon onto"
     " within without via the us they everything ll ve s t re among towards whom dear hello yes"
     " although though either whereas up out off down over one ones too is it its least inr rs"
-    " rupees am pm ist"
+    " rupees am pm ist about around approximately roughly yourself yourselves himself herself"
+    " themselves ourselves ever"
 )
 """Words that say nothing by themselves."""

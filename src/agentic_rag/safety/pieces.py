@@ -12,7 +12,7 @@ from agentic_rag.safety.wording import Dictionary, root
 _PIECE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d(?:[\w.,:/-]*\w)?|[,;:.!?()|-]")
 _CONTRACTED = re.compile(r"(?<=\w)'(?:re|ll|d|ve|m|s)$")
 _SPEAKING = NEGATORS | {"free", "other"}
-_BEHIND_A_TIME = {"later", "earlier", "ahead", "ago"}
+_BEHIND_A_TIME = {"later", "earlier", "ahead", "ago", "advance"}
 
 
 @dataclass(slots=True)

@@ -127,11 +127,11 @@ class Scope:
         """Put what follows behind a "before", an "if" ..."""
         if is_alternative:
             self.flag(f"@or {self.group + 1}")
-        was_empty = not self.words and not self.figures
+        leads = self.is_leading or (not self.words and not self.figures)
         part = self.part
         self.end_clause()
         self.part = part  # it hangs on what stands before
-        self.tag, self.is_leading, self.depth = tag, was_empty, 0
+        self.tag, self.is_leading, self.depth = tag, leads, 0
         self.group += 1
 
     def negate(self, *, list_too: bool) -> None:

@@ -30,6 +30,7 @@ from agentic_rag.safety.grammar import (
     VERBAL,
 )
 from agentic_rag.safety.numbers import Quantity, lent, quantities
+from agentic_rag.safety.phrasing import plainer
 from agentic_rag.safety.pieces import Piece, bounding, pieces_of
 from agentic_rag.safety.polarity import Figure, Scope, Word
 from agentic_rag.safety.units import ADVERBS
@@ -77,7 +78,7 @@ class Reading:
 @lru_cache(maxsize=8192)
 def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
     """Read a statement; `field_name` lends a bare number its unit."""
-    text = plain(text)
+    text = plainer(plain(text))
     pieces = pieces_of(text, dictionary)
     phrased = [(piece.start, piece.end) for piece in pieces if piece.is_counted]
     numbers = [
@@ -228,7 +229,7 @@ class _Walk:
             return True
         if before in ("until", "till") or (tag == "than" and self._at_number(at + 1)):
             return True
-        put_off = scope.words and scope.words[-1].root in PUT_OFF
+        put_off = any(w.root in PUT_OFF and w.clause == scope.clause for w in scope.words)
         if (tag == "until" and put_off) or (before == "only" and tag in ("if", "after")):
             tag = "only if"
         scope.begin_tag(tag, is_alternative=before in ("or", "nor"))
@@ -293,7 +294,8 @@ class _Walk:
         if base in ("have", "has") and self._text(at + 1) == "to":
             base = "must"
         kind = MODALS.get(base) or HEDGES.get(base)
-        if not kind:
+        is_a_time = kind == "all" and self._pieces[at].is_phrased  # "every day"
+        if not kind or is_a_time:
             return
         self._scope.flag(kind)
         is_needless = self._scope.is_negated and (

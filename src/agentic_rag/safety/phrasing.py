@@ -1,0 +1,43 @@
+"""Puts turns of phrase that read badly word by word in plainer words. Pure."""
+
+import re
+
+_NUMBER = r"\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|eighteen"
+_HOUR = r"\d[\d:.]*(?:\s?[ap]\.?m\b\.?)?"
+_NO_UNIT = r"(?!\d|[.,:]\d|\s?-?(?:year|month|week|day|hour|minute)s?\b|\s?[ap]\.?m\b)"
+_TURNS = (
+    # what says nothing
+    (r"\b(?:right now|at the moment|at present|of course|in fact|for (?:example|instance))\b", " "),
+    (r"\b(?:please note|keep in mind|bear in mind|note)(?: that)?\b|\bin addition\b,?", " "),
+    (r"\bas well\b(?! as)", " "),
+    # what says "not", or joins two, within a word or a phrase
+    (r"\bnon-?(?=[a-z]{4})", "non"),
+    (r"\bwith (\w+) or without (?:it|them)\b", r"with \1 or without \1"),
+    (r"\bwith or without (\w+)\b", r"with \1 or without \1"),
+    # relations
+    (r"\bas (often|likely|common|expensive|cheap|big|large|strong|high|fast|quick) as\b", r"\1 than"),
+    (r"(?<!times )\bas long as\b", "while"),
+    (r"\bas soon as(?! possible)\b", "when"),
+    (r"\bafter (?:that|this)(?=,| (?:it|you|we|they|the|there|please|is|are|costs?)\b)", "then"),
+    (r"\bmak(?:e|es|ing) (it|them)\b(?! sure)", r"causes \1 to"),
+    # numbers
+    (rf"\b(?:opens?|opening|starts?|begins?)(?: at| from)? ({_HOUR}) and (?:closes?|closing|shuts?|ends?|"
+     rf"finish(?:es)?)(?: at)? ({_HOUR})", r"open from \1 to \2"),
+    (r"\b(?:24|twenty-four) hours a day\b|\b24\s?/\s?7\b", "around the clock"),
+    (rf"\b(?:aged?|(?:the )?ages?(?: of)?) ((?:{_NUMBER})(?:\s?(?:to|and|or|-)\s?(?:{_NUMBER}))?)\b{_NO_UNIT}",
+     r"\1 years"),
+    (rf"\b(day|week|month) ({_NUMBER}) (to|and) (?:day|week|month) ({_NUMBER})\b", r"\1 \2 \3 \4"),
+    (rf"\b(day|week|month)s (?=(?:{_NUMBER})\b)", r"\1 "),
+)  # fmt: skip
+_PLAINER = tuple((re.compile(turn, re.IGNORECASE), plainly) for turn, plainly in _TURNS)
+
+
+def plainer(text: str) -> str:
+    """Return a plain text with the turns of phrase that mean the same made one.
+
+    >>> plainer("Children aged 3 to 12 may take it with or without food.")
+    'Children 3 to 12 years may take it with food or without food.'
+    """
+    for turn, plainly in _PLAINER:
+        text = turn.sub(plainly, text)
+    return text
