@@ -101,7 +101,7 @@ def _is_every(quantity: Quantity, there: Reading) -> bool:
     if unit and not quantity.is_range and unit in {f.quantity.per for f in there.figures}:
         return True  # "INR 60 for a day"
     is_once = quantity.low == quantity.high == 1 and quantity.nouns == ("time",)
-    return is_once and "all" in there.flags_in() and quantity.per in there.meanings
+    return is_once and bool({"all", "every"} & there.flags_in()) and quantity.per in there.meanings
 
 
 def _stand_alike(said: Figure, carried: Figure) -> bool:

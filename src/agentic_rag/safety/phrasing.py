@@ -2,7 +2,7 @@
 
 import re
 
-_NUMBER = r"\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|eighteen"
+_NUMBER = r"\d[\d,]*|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six)ty(?:-\w+)?"
 _HOUR = r"\d[\d:.]*(?:\s?[ap]\.?m\b\.?)?"
 _NO_UNIT = r"(?!\d|[.,:]\d|\s?-?(?:year|month|week|day|hour|minute)s?\b|\s?[ap]\.?m\b)"
 _TURNS = (
@@ -15,8 +15,8 @@ _TURNS = (
     (r"\bwith (\w+) or without (?:it|them)\b", r"with \1 or without \1"),
     (r"\bwith or without (\w+)\b", r"with \1 or without \1"),
     # relations
-    (r"\bas (often|likely|common|expensive|cheap|big|large|strong|high|fast|quick) as\b", r"\1 than"),
-    (r"(?<!times )\bas long as\b", "while"),
+    (r"\b(times|twice) as (\w+) as\b", r"\1 \2 than"),
+    (rf"(?<!times )\bas long as\b(?! (?:{_NUMBER})\b)", "while"),
     (r"\bas soon as(?! possible)\b", "when"),
     (r"\bafter (?:that|this)(?=,| (?:it|you|we|they|the|there|please|is|are|costs?)\b)", "then"),
     (r"\bmak(?:e|es|ing) (it|them)\b(?! sure)", r"causes \1 to"),

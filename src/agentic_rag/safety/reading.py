@@ -294,9 +294,10 @@ class _Walk:
         if base in ("have", "has") and self._text(at + 1) == "to":
             base = "must"
         kind = MODALS.get(base) or HEDGES.get(base)
-        is_a_time = kind == "all" and self._pieces[at].is_phrased  # "every day"
-        if not kind or is_a_time:
+        if not kind:
             return
+        if kind == "all" and self._pieces[at].is_phrased:
+            kind = "every"  # day
         self._scope.flag(kind)
         is_needless = self._scope.is_negated and (
             kind == "need" or (kind == "must" and text not in ("must", "mustn't", "shall"))
