@@ -99,7 +99,7 @@ MARKING_PAIRS = {
     ("only", "on"): "only if",
 }
 PARTICLES = _words(
-    "up down in out on off above below over under inside outside upstairs downstairs"
+    "up down in out on off away above below over under inside outside upstairs downstairs"
 )
 OPPOSITE_PARTICLES = (
     ("~up", "~down"), ("~in", "~out"), ("~on", "~off"), ("~above", "~below"), ("~over", "~under"),
@@ -128,7 +128,7 @@ POINTING = _words("it them they its one this")
 BOUNDING = _words(
     "more less than least most at up to over under above below older younger longer later earlier"
     " fewer minimum maximum no not or and a of greater higher lower only exceeding as long much"
-    " many high"
+    " many high start starts starting begin begins"
 )
 LIGHT = frozenset(
     map(

@@ -13,6 +13,7 @@ Pair = tuple[Word, Word]
 
 _NEAR = 1  # words behind a "before" that surely belong to it; of the others nothing is sure
 _HALVES = {"morn": (0, 12), "afternoon": (12, 18), "even": (16, 24)}
+_MEASURED = {"mass": {"weigh", "weight"}, "phone": {"number"}, "length": {"distanc"}}
 _LOOSE = {"", "who", "if", "while", "because", "despite"}
 _SOMETIME = {"only if", "if", "after"}
 _FEWEST_TO_SWAP = 3
@@ -43,7 +44,7 @@ def has_all(said: Reading, statement: Statement) -> bool:
     return all(
         word.is_light
         or not all(map(word.meanings.isdisjoint, there))
-        or _told_by_the_clock(word, said)
+        or _told_by_a_number(word, said)
         for word in said.words
     )
 
@@ -91,7 +92,7 @@ def _lend(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
         found.leans_for_subject |= word.at == 0
     elif not statement.lent.isdisjoint(word.meanings):
         found.lends = True
-    elif not _told_by_the_clock(word, said):
+    elif not _told_by_a_number(word, said):
         return f"unsupported: {word.root}"
     return ""
 
@@ -127,8 +128,11 @@ def tags_fit(said: str, carried: str) -> bool:
     return said in _LOOSE and carried in _LOOSE and said != "because"
 
 
-def _told_by_the_clock(word: Word, said: Reading) -> bool:
-    """Tell whether "in the morning" only says what a time beside it does."""
+def _told_by_a_number(word: Word, said: Reading) -> bool:
+    """Tell whether a word only says what a number beside it does: "in the morning", "weigh"."""
+    kinds = {figure.quantity.kind for figure in said.figures}
+    if any(word.root in _MEASURED.get(kind, ()) for kind in kinds):
+        return True
     if word.root not in _HALVES:
         return False
     first, last = _HALVES[word.root]

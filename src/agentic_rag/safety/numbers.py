@@ -432,8 +432,9 @@ def _ordinal(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     word, after = lexes[at].text, _text(lexes, at + 1)
     if (
         word not in ORDINALS
-        or not after.isalpha()
         or after in WORTH
+        or after == "of"
+        or (not after.isalpha() and _text(lexes, at - 1) != "a")
         or _text(lexes, at - 1) == "at"
     ):
         return None
