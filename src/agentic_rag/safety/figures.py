@@ -112,9 +112,10 @@ def _stand_alike(said: Figure, carried: Figure) -> bool:
 
 def _rivalled(figure: Figure, fitting: list[Figure], said: Reading, there: Reading) -> str:
     """Refuse where another number of the kind stands nearer to what the sentence is about."""
-    if not {f.clause for f in fitting} & {word.clause for word in there.words}:
-        return ""  # "from 11 to 12 and from 4 to 7": what it is of stands before
     rivals = [f for f in there.figures if f.quantity.kind == figure.quantity.kind]
+    if not {f.clause for f in fitting} & {word.clause for word in there.words}:
+        last = max(f.clause for f in fitting)  # "from 11 to 12 and from 4 to 7": what it is of
+        rivals = [f for f in rivals if f.clause > last]  # stands before
     nearness = {id(f): _nearness(f, said, there) for f in (*rivals, *fitting)}
     best = max(nearness[id(f)] for f in fitting)
     is_rivalled = any(nearness[id(f)] > best for f in rivals)

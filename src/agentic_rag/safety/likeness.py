@@ -67,9 +67,9 @@ def _find(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
     if not likes:
         return _lend(word, said, statement, found)
     fitting = _fitting(word, likes, statement.reading)
-    if not fitting and word.is_light:
-        return ""
     is_agreed = any(like.is_negated == word.is_negated for like in likes)
+    if not fitting and word.is_light:
+        return "" if is_agreed or word.is_negated else f"polarity: {word.root}"
     if not fitting and is_agreed and not word.tag and word.meanings & statement.lent:
         found.lends = True
         return ""

@@ -165,6 +165,8 @@ class _Walk:
             )
             if not spaced:  # within a word
                 return
+        if sign == "(" and self._scope.figures and self._scope.ended_in_figure:
+            return  # "1 (composite)"
         if sign == "," and not self._scope.clause and self._text(0) in FRONTING:
             self._scope.flag("@front")
         if sign == "," and self._list_goes_on(at):
@@ -265,7 +267,10 @@ class _Walk:
     def _end_what_ends(self, text: str) -> None:
         scope = self._scope
         if scope.is_narrow and text in NARROW_ENDS:
-            scope.end_narrow()
+            if text in BE and scope.began_narrow:
+                scope.widen()
+            else:
+                scope.end_narrow()
         begins = scope.depth and text in ("you", "we", "they")
         if scope.is_leading and begins and scope.tag in ("after", "before", "until", "while"):
             scope.end_clause()  # "after a sedative | you may not drive"
