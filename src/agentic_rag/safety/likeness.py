@@ -34,6 +34,7 @@ class Likeness:
     lends: bool = False
     leans: bool = False
     leans_for_subject: bool = False
+    leaning: set[int] = field(default_factory=set)
     doubtful: str = ""
     refusal: str = ""
 
@@ -57,6 +58,8 @@ def liken(said: Reading, statement: Statement) -> Likeness:
         if found.refusal:
             return found
     agreed = any(a.is_negated and b.is_negated and not a.is_light for a, b in found.pairs)
+    if len(found.leaning) > 1:
+        found.refusal = "two things named before"
     if found.doubtful and not agreed:
         found.refusal = f"polarity: {found.doubtful}"
     return found
@@ -89,6 +92,7 @@ def _lend(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
         return ""
     if not statement.nearby.isdisjoint(word.meanings):
         found.lends = found.leans = True
+        found.leaning.add(word.clause)
         found.leans_for_subject |= word.at == 0
     elif not statement.lent.isdisjoint(word.meanings):
         found.lends = True

@@ -37,6 +37,10 @@ from agentic_rag.safety.units import ADVERBS
 from agentic_rag.safety.wording import Dictionary, plain, root, words_of
 
 
+_TERSE = NEGATORS | OPPOSITES.keys()
+_FEW = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a statement says, taken apart.
@@ -48,6 +52,7 @@ class Reading:
         roots: of all its words, in order, for comparing statements whole.
         field_roots: of the name of the field that it is the value of.
         is_active: whether there is no "is" and no "are" that could turn it round.
+        has_verb: whether there is a small word that stands for one: "is", "may", "you".
     """
 
     words: tuple[Word, ...]
@@ -58,6 +63,7 @@ class Reading:
     roots: tuple[str, ...] = field(repr=False)
     field_roots: frozenset[str] = frozenset()
     is_active: bool = True
+    has_verb: bool = True
 
     def flags_in(self, clauses: frozenset[int] | None = None) -> frozenset[str]:
         """Return the flags of some clauses, or of all."""
@@ -101,6 +107,7 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
         roots=tuple(piece.root for piece in pieces if piece.is_word),
         field_roots=frozenset(map(root, words_of(plain(field_name).lower()))),
         is_active=BE.isdisjoint(piece.text for piece in pieces),
+        has_verb=not (VERBAL | MODALS.keys()).isdisjoint(piece.text for piece in pieces),
     )
 
 
@@ -167,6 +174,8 @@ class _Walk:
                 return
         if sign == "(" and self._scope.figures and self._scope.ended_in_figure:
             return  # "1 (composite)"
+        if sign == ":" and self._text(at + 1) in _TERSE and len(self._pieces) - at <= _FEW:
+            return  # "Sunday: closed"
         if sign == "," and not self._scope.clause and self._text(0) in FRONTING:
             self._scope.flag("@front")
         if sign == "," and self._list_goes_on(at):

@@ -142,13 +142,22 @@ def _find_in_two(
         return None
     for first, second in _halves(sentence, words):
         begun = _find(first, told)
-        lent = [replace(each, lent=each.lent | first.meanings) for each in told] if begun else ()
-        ended = _find(second, lent)
+        going_on = [each for each in told if begun and _goes_on(first, second, each)]
+        ended = _find(second, [replace(e, lent=e.lent | first.meanings) for e in going_on])
         if begun and ended:
             start, end = min(begun.start, ended.start), max(begun.end, ended.end)
             if end - start <= _WIDEST_SPAN:
                 return Support(min(begun.score, ended.score), start, end)
     return None
+
+
+def _goes_on(first: Reading, second: Reading, statement: Statement) -> bool:
+    """Tell whether a second half without a verb is of what the statement is about."""
+    if second.has_verb:
+        return True
+    subject = next((w for w in statement.reading.words if not w.is_light or w.root in ACTORS), None)
+    named = first.meanings | second.meanings | statement.lent
+    return not subject or not subject.meanings.isdisjoint(named)
 
 
 def _halves(sentence: str, words: Dictionary) -> Iterator[tuple[Reading, Reading]]:
