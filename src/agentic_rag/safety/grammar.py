@@ -19,6 +19,11 @@ PUT_OFF = frozenset(map(root, _words("postponed delayed deferred wait")))
 ACTORS = frozenset(map(root, _words("clinic practice team staff patient patients client people")))
 """Who does something: another one is another statement."""
 
+HOUSE = frozenset(map(root, _words("we clinic practice team staff")))
+GUESTS = frozenset(map(root, _words("you patient patients client")))
+RECEIVING = _words("get receive have need want like wish find hear")
+"""What "you" do where "we" do something: "you get", as "we give"."""
+
 BE = _words("be is are was were been being isn't aren't wasn't get gets")
 FINITE = _words("may can must should will is are was were")
 VERBAL = _words(

@@ -99,6 +99,10 @@ class Scope:
         self.ended_in_figure = True
         self.end_narrow()
 
+    def in_clause(self) -> bool:
+        """Tell whether the clause has a word that counts."""
+        return any(not w.is_light for w in self.words if w.clause == self.clause)
+
     def flag(self, name: str) -> None:
         """Note something about the clause."""
         self.flags.add((name, self.clause))

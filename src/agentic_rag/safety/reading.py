@@ -10,7 +10,9 @@ from agentic_rag.safety.grammar import (
     COMPARED,
     FINITE,
     FRONTING,
+    GUESTS,
     HEDGES,
+    HOUSE,
     LIGHT,
     MARKERS,
     MARKING_PAIRS,
@@ -23,6 +25,7 @@ from agentic_rag.safety.grammar import (
     POINTING,
     PRICES,
     PUT_OFF,
+    RECEIVING,
     SHUNNING,
     SHUNNING_PAIRS,
     STOPS,
@@ -290,6 +293,8 @@ class _Walk:
 
     def _note(self, at: int, piece: Piece) -> None:
         text, scope = piece.text, self._scope
+        if (who := self._doer(at, piece)) and not scope.in_clause():
+            scope.flag(who)
         scope.has_verb |= text in VERBAL or text in MODALS
         if text in POINTING:
             scope.flag("@it")
@@ -300,6 +305,18 @@ class _Walk:
         if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
             scope.flag("can")
         self._flag(at, text)
+
+    def _doer(self, at: int, piece: Piece) -> str:
+        """Tell whether we do something, or you; not what is only done to you."""
+        if piece.root not in HOUSE | GUESTS or piece.end - piece.start > len(piece.text):
+            return ""  # "you're told"
+        while self._text(at + 1) in MODALS or (
+            self._text(at + 2) == "to" and self._text(at + 1) in ("need", "needs", "have", "has")
+        ):
+            at += 1 if self._text(at + 1) in MODALS else 2
+        does = root(self._text(at + 1))
+        is_done = self._text(at + 1) in BE or does in map(root, RECEIVING)
+        return "" if is_done else "@we" if piece.root in HOUSE else "@you"
 
     def _flag(self, at: int, text: str) -> None:
         """Note a modal or a hedge."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from agentic_rag.safety.figures import figure_refusal
 from agentic_rag.safety.grammar import ACTORS
 from agentic_rag.safety.hedges import hedge_refusal
-from agentic_rag.safety.likeness import Likeness, has_all, liken, swapped
+from agentic_rag.safety.likeness import Likeness, Pair, has_all, liken, swapped
 from agentic_rag.safety.reading import Reading, read
 from agentic_rag.safety.statements import Statement, statements
 from agentic_rag.safety.wording import Dictionary, dictionary
@@ -71,7 +71,7 @@ def refusal(said: Reading, statement: Statement) -> str:
         return likeness.refusal
     if not likeness.pairs and not (said.figures and (said.words or len(said.figures) > 1)):
         return "nothing in common"
-    if swapped(said, there, likeness.pairs):
+    if swapped(said, there, likeness.pairs) or _done_by_another(said, there, likeness.pairs):
         return "changed places"
     return (
         _unlike(said, statement, likeness)
@@ -117,6 +117,15 @@ def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
     flags = there.flags_in()
     lost = (tag for (tag, at), is_kept in kept.items() if not is_kept and f"@or {at}" not in flags)
     return next((f"dropped: {tag}" for tag in lost), "")
+
+
+def _done_by_another(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
+    """Tell whether we do what the statement has you do, or you what we do."""
+    for clause, other in {(a.clause, b.clause) for a, b in pairs if not a.is_light}:
+        doers = [r.flags_in(frozenset({at})) & {"@we", "@you"} for r, at in ((said, clause), (there, other))]
+        if all(doers) and not doers[0] & doers[1]:
+            return True
+    return False
 
 
 def _own_subject(statement: Statement, met: set[int]) -> str:
