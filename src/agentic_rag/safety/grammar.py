@@ -33,6 +33,9 @@ VERBAL = _words(
 SUBJECTS = _words("you we it they he she there please then so") | FINITE
 """What begins a clause of its own behind an "and"."""
 
+ORDERED = _words("it them him her your the us")
+"""What stands behind an order: "and keep it dry"."""
+
 BREAKS = _words("but so then yet whereas however which")
 """What ends the reach of a "not" or an "if"."""
 

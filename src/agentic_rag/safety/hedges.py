@@ -46,6 +46,7 @@ _LOST = (
     _Lost("rarely", frozenset({"rarely"})),
     _Lost("some", _LOOSE),
     _Lost("other", frozenset({"other"})),
+    _Lost("next", frozenset({"next"})),
     _Lost("need not", frozenset({"need not"})),
     _Lost("not only", frozenset({"not only"})),
 )
