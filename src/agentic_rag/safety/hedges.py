@@ -71,6 +71,8 @@ def _refusals(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str
     """Yield what is wrong: `theirs` are the flags of the clauses that are used, `every` of all."""
     if "must" in ours and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
         yield "turned: must"
+    if "need" in ours - {"need not"} and not _STRICT & every and "advise" in theirs:
+        yield "turned: need"
     if "should" in ours and not _DUTY & every and _LOOSE & theirs:
         yield "turned: should"
     if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:
