@@ -77,7 +77,8 @@ def _refusals(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str
         yield "turned: should"
     if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:
         yield "turned: may"
-    yield from (f"added: {f}" for f, backing in _ADDED if f in ours and not backing & every)
+    adds = ours - {"may"} if "you may" in ours else ours  # which is no guess
+    yield from (f"added: {f}" for f, backing in _ADDED if f in adds and not backing & every)
     yield from (f"lost: {f}" for f, keeping in _LOST if f in theirs and not keeping & ours)
     for pair in OPPOSITE_PARTICLES:
         for one, other in (pair, pair[::-1]):

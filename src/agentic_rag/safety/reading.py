@@ -333,6 +333,8 @@ class _Walk:
             return
         if kind == "all" and self._pieces[at].is_phrased:
             kind = "every"  # day
+        if kind == "may" and self._text(at - 1) == "you":
+            self._scope.flag("you may")
         self._scope.flag(kind)
         is_needless = self._scope.is_negated and (
             kind == "need" or (kind == "must" and text not in ("must", "mustn't", "shall"))
