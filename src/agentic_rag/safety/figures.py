@@ -101,20 +101,23 @@ def _is_every(quantity: Quantity, there: Reading) -> bool:
     if unit and not quantity.is_range and unit in {f.quantity.per for f in there.figures}:
         return True  # "INR 60 for a day"
     is_once = quantity.low == quantity.high == 1 and quantity.nouns == ("time",)
-    return is_once and "all" in there.flags_in() and quantity.per in there.meanings
+    return is_once and bool({"all", "every"} & there.flags_in()) and quantity.per in there.meanings
 
 
 def _stand_alike(said: Figure, carried: Figure) -> bool:
     """Tell whether two stand in one relation: "after 15 minutes" and "15 minutes later" do."""
+    if said.quantity.is_range and {said.tag, carried.tag} == {"", "after"}:
+        return True  # "in 10 to 14 days" is after ten
     crossed = {(said.tag, carried.quantity.side), (carried.tag, said.quantity.side)}
     return tags_fit(said.tag, carried.tag) or any(tag and tag == side for tag, side in crossed)
 
 
 def _rivalled(figure: Figure, fitting: list[Figure], said: Reading, there: Reading) -> str:
     """Refuse where another number of the kind stands nearer to what the sentence is about."""
-    if not {f.clause for f in fitting} & {word.clause for word in there.words}:
-        return ""  # "from 11 to 12 and from 4 to 7": what it is of stands before
     rivals = [f for f in there.figures if f.quantity.kind == figure.quantity.kind]
+    if not {f.clause for f in fitting} & {word.clause for word in there.words}:
+        last = max(f.clause for f in fitting)  # "from 11 to 12 and from 4 to 7": what it is of
+        rivals = [f for f in rivals if f.clause > last]  # stands before
     nearness = {id(f): _nearness(f, said, there) for f in (*rivals, *fitting)}
     best = max(nearness[id(f)] for f in fitting)
     is_rivalled = any(nearness[id(f)] > best for f in rivals)

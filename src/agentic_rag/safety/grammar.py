@@ -19,6 +19,11 @@ PUT_OFF = frozenset(map(root, _words("postponed delayed deferred wait")))
 ACTORS = frozenset(map(root, _words("clinic practice team staff patient patients client people")))
 """Who does something: another one is another statement."""
 
+HOUSE = frozenset(map(root, _words("we clinic practice team staff")))
+GUESTS = frozenset(map(root, _words("you patient patients client")))
+RECEIVING = _words("get receive have need want like wish find hear")
+"""What "you" do where "we" do something: "you get", as "we give"."""
+
 BE = _words("be is are was were been being isn't aren't wasn't get gets")
 FINITE = _words("may can must should will is are was were")
 VERBAL = _words(
@@ -27,6 +32,9 @@ VERBAL = _words(
 )
 SUBJECTS = _words("you we it they he she there please then so") | FINITE
 """What begins a clause of its own behind an "and"."""
+
+ORDERED = _words("it them him her your the us")
+"""What stands behind an order: "and keep it dry"."""
 
 BREAKS = _words("but so then yet whereas however which")
 """What ends the reach of a "not" or an "if"."""
@@ -37,6 +45,12 @@ FRONTING = _words("with for on in at by from under")
 
 NARROW_ENDS = _words("for in at on to with is are by from")
 """What ends the reach of a "no", which is about its noun."""
+
+NOUN_GOES_ON = NARROW_ENDS | {"of", "and", "or", "than", "about", "into", "all", "both"}
+"""What stands before a "the" that begins nothing of its own."""
+
+OBJECTS = _words("the a an your it them this these one two with gently at")
+"""What stands behind a verb that begins an order."""
 
 NEEDLESS = _words("required necessary mandatory compulsory obligatory need")
 """What says, behind a "not", that something may be left undone."""
@@ -99,7 +113,7 @@ MARKING_PAIRS = {
     ("only", "on"): "only if",
 }
 PARTICLES = _words(
-    "up down in out on off above below over under inside outside upstairs downstairs"
+    "up down in out on off away back above below over under inside outside upstairs downstairs"
 )
 OPPOSITE_PARTICLES = (
     ("~up", "~down"), ("~in", "~out"), ("~on", "~off"), ("~above", "~below"), ("~over", "~under"),
@@ -128,15 +142,16 @@ POINTING = _words("it them they its one this")
 BOUNDING = _words(
     "more less than least most at up to over under above below older younger longer later earlier"
     " fewer minimum maximum no not or and a of greater higher lower only exceeding as long much"
-    " many high"
+    " many high start starts starting begin begins"
 )
 LIGHT = frozenset(
     map(
         root,
         _words("""
     take last cost need require be become have get make do go come give provide offer receive want
-    like please note also however therefore general about around approximately roughly patient
+    like please note also however therefore patient
     clinic total able ensure sure remember mean available case document information lot thing way
+    past feel notice expect appear experience
     time call know let people due stay remain out aim best suit ideal see run serve ready pay
     result plan put keep place buy look here each today someone anyone everyone client wish
     will possible involve happen occur say tell own find belong so still just then even really
@@ -156,6 +171,7 @@ STOPS = STOP_WORDS - _words(
     " anything something beforehand per carried upon onto"
     " within without via the us they everything ll ve s t re among towards whom dear hello yes"
     " although though either whereas up out off down over one ones too is it its least inr rs"
-    " rupees am pm ist"
+    " rupees am pm ist about around approximately roughly yourself yourselves himself herself"
+    " themselves ourselves ever together"
 )
 """Words that say nothing by themselves."""

@@ -13,7 +13,11 @@ Pair = tuple[Word, Word]
 
 _NEAR = 1  # words behind a "before" that surely belong to it; of the others nothing is sure
 _HALVES = {"morn": (0, 12), "afternoon": (12, 18), "even": (16, 24)}
+_MEASURED = {"mass": {"weigh", "weight"}, "phone": {"number"}, "length": {"distanc"}}
+_OPENING = {"open", "close", "start", "begin", "end", "finish"}
 _LOOSE = {"", "who", "if", "while", "because", "despite"}
+_HARD = {"before", "until", "unless", "except", "than", "instead"}
+"""Relations that a heading lends only where it names them."""
 _SOMETIME = {"only if", "if", "after"}
 _FEWEST_TO_SWAP = 3
 
@@ -33,6 +37,7 @@ class Likeness:
     lends: bool = False
     leans: bool = False
     leans_for_subject: bool = False
+    leaning: set[int] = field(default_factory=set)
     doubtful: str = ""
     refusal: str = ""
 
@@ -43,7 +48,7 @@ def has_all(said: Reading, statement: Statement) -> bool:
     return all(
         word.is_light
         or not all(map(word.meanings.isdisjoint, there))
-        or _told_by_the_clock(word, said)
+        or _told_by_a_number(word, said)
         for word in said.words
     )
 
@@ -56,9 +61,23 @@ def liken(said: Reading, statement: Statement) -> Likeness:
         if found.refusal:
             return found
     agreed = any(a.is_negated and b.is_negated and not a.is_light for a, b in found.pairs)
-    if found.doubtful and not agreed:
+    if len(found.leaning) > 1:
+        found.refusal = "two things named before"
+    if found.doubtful and not (agreed and _is_contrasted(found, statement.reading)):
         found.refusal = f"polarity: {found.doubtful}"
     return found
+
+
+def _is_contrasted(found: Likeness, there: Reading) -> bool:
+    """Tell whether what a "not" without a verb is about was said whole: "never hot water"."""
+    if "@contrast" not in there.flags_in():
+        return True
+    met = {like.at for _, like in found.pairs}
+    denied: dict[int, bool] = {}
+    for word in there.words:
+        if word.is_negated and not word.is_light:
+            denied[word.clause] = denied.get(word.clause, True) and word.at in met
+    return any(denied.values())
 
 
 def _find(word: Word, said: Reading, statement: Statement, found: Likeness) -> str:
@@ -66,9 +85,9 @@ def _find(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
     if not likes:
         return _lend(word, said, statement, found)
     fitting = _fitting(word, likes, statement.reading)
-    if not fitting and word.is_light:
-        return ""
     is_agreed = any(like.is_negated == word.is_negated for like in likes)
+    if not fitting and word.is_light:
+        return "" if is_agreed or word.is_negated else f"polarity: {word.root}"
     if not fitting and is_agreed and not word.tag and word.meanings & statement.lent:
         found.lends = True
         return ""
@@ -86,12 +105,15 @@ def _lend(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
     """Take a word from the heading, or from the statement before."""
     if word.is_light:
         return ""
+    if word.tag in _HARD and word.tag not in statement.lent:
+        return f"relation: {word.root}"
     if not statement.nearby.isdisjoint(word.meanings):
         found.lends = found.leans = True
+        found.leaning.add(word.clause)
         found.leans_for_subject |= word.at == 0
     elif not statement.lent.isdisjoint(word.meanings):
         found.lends = True
-    elif not _told_by_the_clock(word, said):
+    elif not _told_by_a_number(word, said):
         return f"unsupported: {word.root}"
     return ""
 
@@ -109,7 +131,8 @@ def _elsewhere_negated(word: Word, likes: Sequence[Word], there: Reading) -> lis
     """Return the likes that "it" stands for under a "not", or that stand beside it."""
     named = {clause for flag, clause in there.flags if flag == "@it"}
     spoken = {w.clause for w in there.words if w.is_negated == word.is_negated}
-    if named & spoken:
+    is_contrast = word.is_negated and "@contrast" in there.flags_in()
+    if named & spoken or is_contrast:  # "cool water, never hot": do not rinse in hot water
         return list(likes)
     return [like for like in likes if (like.tag or word.tag) and _stand_alike(word, like)]
 
@@ -127,8 +150,14 @@ def tags_fit(said: str, carried: str) -> bool:
     return said in _LOOSE and carried in _LOOSE and said != "because"
 
 
-def _told_by_the_clock(word: Word, said: Reading) -> bool:
-    """Tell whether "in the morning" only says what a time beside it does."""
+def _told_by_a_number(word: Word, said: Reading) -> bool:
+    """Tell whether a word only says what a number beside it does: "in the morning", "weigh"."""
+    told = [figure.quantity for figure in said.figures]
+    is_open = any(q.kind == "clock" and (q.is_range or q.bound) for q in told)
+    if is_open and word.root in _OPENING and not word.is_negated:
+        return True
+    if any(word.root in _MEASURED.get(q.kind, ()) for q in told):
+        return True
     if word.root not in _HALVES:
         return False
     first, last = _HALVES[word.root]
@@ -142,10 +171,12 @@ def swapped(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
     counted = [word for word in said.words if not word.is_light or word.root in ACTORS]
     places = {word.at: at for at, word in enumerate(counted)}
     order: dict[int, int] = {}
-    for word, like in pairs:
+    for word, like in sorted(pairs, key=lambda pair: pair[0].root != pair[1].root):
         if word.at in places:
             order.setdefault(places[word.at], like.at)
     ats = [order[at] for at in sorted(order)]
+    if len(ats) > 1 and "@then" in said.flags_in() & there.flags_in() and ats[0] > ats[-1]:
+        return True
     if not _FEWEST_TO_SWAP <= len(ats) == len(places) or said.is_active != there.is_active:
         return False
     outside_in = ats[0] == max(ats) and ats[-1] == min(ats)

@@ -140,6 +140,7 @@ def is_carried(said: Quantity, carried: Quantity) -> bool:
     >>> is_carried(band, band), is_carried(fee, band), is_carried(fee, fee)
     (True, False, True)
     """
+    said, carried = _in_years(said, carried), _in_years(carried, said)
     if said.kind != carried.kind or not _leads_agree(said, carried):
         return False
     if said.kind == "phone":
@@ -153,9 +154,19 @@ def is_carried(said: Quantity, carried: Quantity) -> bool:
     return same and _bound(said) == _bound(carried) and (not said.per or said.per == carried.per)
 
 
+def _in_years(one: Quantity, other: Quantity) -> Quantity:
+    """Take the bare number of "children under 3" for years where the other has some."""
+    is_bare = one.kind == "count" and not one.nouns and (one.bound or one.is_range)
+    if not (is_bare and other.kind == "months"):
+        return one
+    low, high = (Fraction(str(end)) * 12 for end in (one.low, one.high))
+    return replace(one, kind="months", low=low, high=high)
+
+
 def _bound(quantity: Quantity) -> str:
     """Return the bound; "within 60 days" has one, too."""
-    return quantity.bound or ("most" if quantity.lead == "within" else "")
+    is_most = quantity.lead == "within" and not quantity.is_range
+    return quantity.bound or ("most" if is_most else "")
 
 
 def _same_phone(one: str, other: str) -> bool:
@@ -168,7 +179,10 @@ def _leads_agree(said: Quantity, carried: Quantity) -> bool:
         return True
     if said.side and carried.side and said.side != carried.side:
         return False
-    return said.lead == carried.lead or (said.lead != "every" and "" in (said.lead, carried.lead))
+    leads = {said.lead, carried.lead}
+    if said.is_range and leads == {"after", "within"}:
+        return True  # "in 10 to 14 days" is after ten
+    return len(leads) == 1 or (said.lead != "every" and "" in leads)
 
 
 def _nouns_agree(said: Quantity, carried: Quantity) -> bool:
@@ -418,8 +432,9 @@ def _ordinal(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     word, after = lexes[at].text, _text(lexes, at + 1)
     if (
         word not in ORDINALS
-        or not after.isalpha()
         or after in WORTH
+        or after == "of"
+        or (not after.isalpha() and _text(lexes, at - 1) != "a")
         or _text(lexes, at - 1) == "at"
     ):
         return None
@@ -513,7 +528,9 @@ _PER = _pattern(
     r"(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
 )
 _ADVERB = _pattern(rf"[\w ]{{0,20}}?\s({'|'.join(ADVERBS)})\b")
-_SIDES = dict.fromkeys(("before", "ahead", "earlier", "prior", "beforehand", "ago"), "before")
+_SIDES = dict.fromkeys(
+    ("before", "ahead", "earlier", "prior", "beforehand", "ago", "in advance"), "before"
+)
 _SIDES |= dict.fromkeys(("after", "later", "afterwards", "following"), "after")
 _SIDE = _pattern(rf"\s+({'|'.join(_SIDES)})\b")
 _OVER_A_TIME = _pattern(r"(?<!for)(?<!last)(?<!lasts)(?<!takes)(?<!take) over\s+$")

@@ -1,10 +1,10 @@
 """Cuts a statement into words and signs, and finds the phrases among them. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agentic_rag.safety.grammar import BOUNDING, NEGATORS
+from agentic_rag.safety.grammar import BOUNDING, NEGATORS, PARTICLES
 from agentic_rag.safety.numbers import Quantity
 from agentic_rag.safety.units import ORDINALS
 from agentic_rag.safety.wording import Dictionary, root
@@ -12,7 +12,8 @@ from agentic_rag.safety.wording import Dictionary, root
 _PIECE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d(?:[\w.,:/-]*\w)?|[,;:.!?()|-]")
 _CONTRACTED = re.compile(r"(?<=\w)'(?:re|ll|d|ve|m|s)$")
 _SPEAKING = NEGATORS | {"free", "other"}
-_BEHIND_A_TIME = {"later", "earlier", "ahead", "ago"}
+_FARTHEST = 6  # words from a verb to its particle
+_BEHIND_A_TIME = {"later", "earlier", "ahead", "ago", "advance"}
 
 
 @dataclass(slots=True)
@@ -53,6 +54,9 @@ def pieces_of(text: str, dictionary: Dictionary) -> list[Piece]:
 
 def _find_phrases(words: Sequence[Piece], dictionary: Dictionary) -> None:
     roots = [word.root for word in words]
+    for verb, particle, group in _parted(words, dictionary):
+        for word in (verb, particle):
+            word.groups += (group,)
     at = 0
     while at < len(words):
         step = 1
@@ -68,6 +72,17 @@ def _find_phrases(words: Sequence[Piece], dictionary: Dictionary) -> None:
         at += step
 
 
+def _parted(words: Sequence[Piece], dictionary: Dictionary) -> Iterator[tuple[Piece, Piece, str]]:
+    """Yield each verb whose particle stands behind what it acts on: "take the denture out"."""
+    for at, verb in enumerate(words):
+        for far in range(at + 2, min(at + _FARTHEST, len(words))):
+            particle = words[far]
+            if particle.text in PARTICLES:
+                for phrase in dictionary.phrases_at([verb.root, particle.root], 0):
+                    yield verb, particle, phrase.group
+                break
+
+
 def bounding(pieces: Sequence[Piece], numbers: Sequence[Quantity]) -> set[int]:
     """Return where the pieces stand that only bound a number, as in "no more than 5"."""
     found: set[int] = set()
@@ -77,7 +92,8 @@ def bounding(pieces: Sequence[Piece], numbers: Sequence[Quantity]) -> set[int]:
         if quantity.side:
             found |= {at for at in behind if pieces[at].text in _BEHIND_A_TIME}
         if quantity.bound:
-            found |= _leading(pieces, before[::-1]) | _leading(pieces, behind)
+            nouns = [at for at in behind[:3] if pieces[at].root in quantity.nouns]
+            found |= _leading(pieces, before[::-1]) | _leading(pieces, behind[len(nouns) :])
     return found
 
 

@@ -65,6 +65,8 @@ class Scope:
     since_not: int = 0  # words behind the last "not"
     depth: int = 0
     group: int = 0
+    ended_in_figure: bool = False
+    began_narrow: bool = False
     _led: str = ""  # the "until" or "unless" that the statement began with
     _negated_in: int = -1  # the clause of the last "not"
     _run: tuple[int, int] = (0, 0)  # where in words and figures the clause began
@@ -89,11 +91,17 @@ class Scope:
         )
         self.depth += 1
         self.since_not += 1
+        self.ended_in_figure = False
 
     def add_figure(self, quantity: Quantity) -> None:
         """Add a number as it stands; a "no" before it ends there."""
         self.figures.append(Figure(quantity, self.is_negated, self.tag, self.clause))
+        self.ended_in_figure = True
         self.end_narrow()
+
+    def in_clause(self) -> bool:
+        """Tell whether the clause has a word that counts."""
+        return any(not w.is_light for w in self.words if w.clause == self.clause)
 
     def flag(self, name: str) -> None:
         """Note something about the clause."""
@@ -127,11 +135,11 @@ class Scope:
         """Put what follows behind a "before", an "if" ..."""
         if is_alternative:
             self.flag(f"@or {self.group + 1}")
-        was_empty = not self.words and not self.figures
+        leads = self.is_leading or (not self.words and not self.figures)
         part = self.part
         self.end_clause()
         self.part = part  # it hangs on what stands before
-        self.tag, self.is_leading, self.depth = tag, was_empty, 0
+        self.tag, self.is_leading, self.depth = tag, leads, 0
         self.group += 1
 
     def negate(self, *, list_too: bool) -> None:
@@ -147,9 +155,15 @@ class Scope:
         self._negated_in, self.since_not = self.clause, 0
         self.mark_run(list_too=list_too)
 
+    def widen(self) -> None:
+        """Have a "no" reach over its clause: "no antibiotic is needed for a filling"."""
+        self.is_narrow, self.since_not = False, 0
+
     def negate_noun(self, *, verb_too: bool) -> None:
         """Read a "no" or a "without"."""
+        self.began_narrow = verb_too and self._run[0] == len(self.words)
         self.is_negated = self.is_narrow = True
+        self.flag("@no")
         if verb_too:
             self.mark_run()
 

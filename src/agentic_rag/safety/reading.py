@@ -10,7 +10,9 @@ from agentic_rag.safety.grammar import (
     COMPARED,
     FINITE,
     FRONTING,
+    GUESTS,
     HEDGES,
+    HOUSE,
     LIGHT,
     MARKERS,
     MARKING_PAIRS,
@@ -18,11 +20,15 @@ from agentic_rag.safety.grammar import (
     NARROW_ENDS,
     NEEDLESS,
     NEGATORS,
+    NOUN_GOES_ON,
+    OBJECTS,
     OPPOSITES,
+    ORDERED,
     PARTICLES,
     POINTING,
     PRICES,
     PUT_OFF,
+    RECEIVING,
     SHUNNING,
     SHUNNING_PAIRS,
     STOPS,
@@ -30,10 +36,14 @@ from agentic_rag.safety.grammar import (
     VERBAL,
 )
 from agentic_rag.safety.numbers import Quantity, lent, quantities
+from agentic_rag.safety.phrasing import plainer
 from agentic_rag.safety.pieces import Piece, bounding, pieces_of
 from agentic_rag.safety.polarity import Figure, Scope, Word
-from agentic_rag.safety.units import ADVERBS
+from agentic_rag.safety.units import ADVERBS, UNITS
 from agentic_rag.safety.wording import Dictionary, plain, root, words_of
+
+_TERSE = NEGATORS | OPPOSITES.keys()
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,8 @@ class Reading:
         roots: of all its words, in order, for comparing statements whole.
         field_roots: of the name of the field that it is the value of.
         is_active: whether there is no "is" and no "are" that could turn it round.
+        is_order: whether it tells what to do: "rinse the mouth".
+        has_verb: whether there is a small word that stands for one: "is", "may", "you".
     """
 
     words: tuple[Word, ...]
@@ -57,6 +69,8 @@ class Reading:
     roots: tuple[str, ...] = field(repr=False)
     field_roots: frozenset[str] = frozenset()
     is_active: bool = True
+    has_verb: bool = True
+    is_order: bool = False
 
     def flags_in(self, clauses: frozenset[int] | None = None) -> frozenset[str]:
         """Return the flags of some clauses, or of all."""
@@ -64,8 +78,8 @@ class Reading:
 
     @property
     def says_enough(self) -> bool:
-        """Tell whether it can be judged by its words: more than one of them counts."""
-        return len(self.figures) + sum(not word.is_light for word in self.words) > 1
+        """Tell whether it can be judged by its words: more than one counts, a phrase as one."""
+        return len(self.figures) + len({w.meanings for w in self.words if not w.is_light}) > 1
 
     @property
     def amounts(self) -> list[tuple[object, ...]]:
@@ -77,7 +91,7 @@ class Reading:
 @lru_cache(maxsize=8192)
 def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
     """Read a statement; `field_name` lends a bare number its unit."""
-    text = plain(text)
+    text = plainer(plain(text))
     pieces = pieces_of(text, dictionary)
     phrased = [(piece.start, piece.end) for piece in pieces if piece.is_counted]
     numbers = [
@@ -100,7 +114,15 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
         roots=tuple(piece.root for piece in pieces if piece.is_word),
         field_roots=frozenset(map(root, words_of(plain(field_name).lower()))),
         is_active=BE.isdisjoint(piece.text for piece in pieces),
+        is_order=_is_order([piece.text for piece in pieces]),
+        has_verb=not (VERBAL | MODALS.keys()).isdisjoint(piece.text for piece in pieces),
     )
+
+
+def _is_order(texts: Sequence[str]) -> bool:
+    """Tell whether the first word is a verb: what follows is no noun's, and there is no other."""
+    begins = len(texts) > 1 and (texts[1] in OBJECTS or texts[1][0].isdigit())
+    return begins and texts[0] not in STOPS and (FINITE | BE).isdisjoint(texts)
 
 
 def _weighed(words: Sequence[Word]) -> list[Word]:
@@ -143,6 +165,7 @@ class _Walk:
 
     def _take(self, at: int, piece: Piece) -> None:
         text = piece.text
+        self._note_contrast(at, text)
         if text in PRICES:
             self._scope.flag("free" if piece.is_swallowed else "paid")
         if not piece.is_word:
@@ -152,6 +175,8 @@ class _Walk:
         elif text in ("and", "or", "nor"):
             self._joined(at)
         elif text in BREAKS:
+            if text == "then":
+                self._scope.flag("@then")
             self._scope.end_clause()
         elif not (self._negator(at, text) or self._marker(at, text)):
             self._plain(at, piece)
@@ -164,6 +189,10 @@ class _Walk:
             )
             if not spaced:  # within a word
                 return
+        if sign == "(" and self._scope.figures and self._scope.ended_in_figure:
+            return  # "1 (composite)"
+        if sign == ":" and self._text(at + 1) in _TERSE and len(self._pieces) - at <= _FEW:
+            return  # "Sunday: closed"
         if sign == "," and not self._scope.clause and self._text(0) in FRONTING:
             self._scope.flag("@front")
         if sign == "," and self._list_goes_on(at):
@@ -190,10 +219,17 @@ class _Walk:
         return False
 
     def _joined(self, at: int) -> None:
-        if self._text(at) != "or" and self._text(at + 1) in SUBJECTS:
+        is_order = self._text(at) == "and" and self._text(at + 2) in ORDERED
+        if self._text(at) != "or" and (self._text(at + 1) in SUBJECTS or is_order):
             self._scope.end_clause()
         else:
             self._scope.next_in_list(self._text(at))
+
+    def _note_contrast(self, at: int, text: str) -> None:
+        """Note a "not" without a verb of its own: "in cool water, never hot"."""
+        is_apart = self._text(at - 1) in (",", "but") and self._text(at + 1) not in VERBAL
+        if is_apart and text in ("not", "never", "no"):
+            self._scope.flag("@contrast")
 
     def _negator(self, at: int, text: str) -> bool:
         """Read a "not" of any kind; False where it is none."""
@@ -223,12 +259,12 @@ class _Walk:
         tag = MARKING_PAIRS.get((before, text)) or MARKERS.get(text)
         if tag is None or (text == "following" and before in ("the", "a", "of")):
             return False
-        if tag in ("until", "unless") and scope.is_negated and not scope.is_narrow:
+        put_off = any(w.root in PUT_OFF and w.clause == scope.clause for w in scope.words)
+        if tag in ("until", "unless") and scope.is_negated and not (scope.is_narrow or put_off):
             scope.only_if()
             return True
         if before in ("until", "till") or (tag == "than" and self._at_number(at + 1)):
             return True
-        put_off = scope.words and scope.words[-1].root in PUT_OFF
         if (tag == "until" and put_off) or (before == "only" and tag in ("if", "after")):
             tag = "only if"
         scope.begin_tag(tag, is_alternative=before in ("or", "nor"))
@@ -242,7 +278,7 @@ class _Walk:
     def _plain(self, at: int, piece: Piece) -> None:
         """Read a word that is neither a sign, a "not" nor a "before"."""
         text = piece.text
-        self._end_what_ends(text)
+        self._end_what_ends(at, text)
         self._note(at, piece)
         is_asked = text == "asked" and self._text(at + 1) in ("to", "not")
         if text in MODALS or text in HEDGES or is_asked:
@@ -261,12 +297,23 @@ class _Walk:
             is_light = not is_bodily and (piece.root in LIGHT or self._is_per(piece))
             self._word(piece, is_light=is_light)
 
-    def _end_what_ends(self, text: str) -> None:
+    def _begins_main(self, at: int, text: str) -> bool:
+        """Tell whether a main clause begins without a comma: "before the scan | the nurse"."""
+        before = self._text(at - 1)
+        if text in ("you", "we", "they"):
+            return bool(self._scope.depth) or before in POINTING
+        is_in_it = before in NOUN_GOES_ON or before.endswith("ing")
+        return text == "the" and bool(self._scope.depth) and not is_in_it
+
+    def _end_what_ends(self, at: int, text: str) -> None:
         scope = self._scope
         if scope.is_narrow and text in NARROW_ENDS:
-            scope.end_narrow()
-        begins = scope.depth and text in ("you", "we", "they")
-        if scope.is_leading and begins and scope.tag in ("after", "before", "until", "while"):
+            if text in BE and scope.began_narrow:
+                scope.widen()
+            else:
+                scope.end_narrow()
+        begins = scope.is_leading and self._begins_main(at, text)
+        if begins and scope.tag in ("after", "before", "until", "while"):
             scope.end_clause()  # "after a sedative | you may not drive"
         has_said = scope.since_not if scope.is_negated else scope.depth
         is_over = scope.tag == "who" or (scope.is_negated and not scope.is_narrow)
@@ -275,16 +322,32 @@ class _Walk:
 
     def _note(self, at: int, piece: Piece) -> None:
         text, scope = piece.text, self._scope
+        if (who := self._doer(at, piece)) and not scope.in_clause():
+            scope.flag(who)
         scope.has_verb |= text in VERBAL or text in MODALS
         if text in POINTING:
             scope.flag("@it")
         if text in ("other", "another", "opposite") and not piece.groups:
             scope.flag("other")
-        if text in PARTICLES:
+        if text in ("next", "following") and self._text(at + 1) in UNITS:
+            scope.flag("next")
+        if text in PARTICLES and not (text == "off" and scope.ended_in_figure):
             scope.flag(f"~{text}")
         if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
             scope.flag("can")
         self._flag(at, text)
+
+    def _doer(self, at: int, piece: Piece) -> str:
+        """Tell whether we do something, or you; not what is only done to you."""
+        if piece.root not in HOUSE | GUESTS or piece.end - piece.start > len(piece.text):
+            return ""  # "you're told"
+        while self._text(at + 1) in MODALS or (
+            self._text(at + 2) == "to" and self._text(at + 1) in ("need", "needs", "have", "has")
+        ):
+            at += 1 if self._text(at + 1) in MODALS else 2
+        does = root(self._text(at + 1))
+        is_done = self._text(at + 1) in BE or does in map(root, RECEIVING)
+        return "" if is_done else "@we" if piece.root in HOUSE else "@you"
 
     def _flag(self, at: int, text: str) -> None:
         """Note a modal or a hedge."""
@@ -295,6 +358,10 @@ class _Walk:
         kind = MODALS.get(base) or HEDGES.get(base)
         if not kind:
             return
+        if kind == "all" and self._pieces[at].is_phrased:
+            kind = "every"  # day
+        if kind == "may" and self._text(at - 1) == "you":
+            self._scope.flag("you may")
         self._scope.flag(kind)
         is_needless = self._scope.is_negated and (
             kind == "need" or (kind == "must" and text not in ("must", "mustn't", "shall"))

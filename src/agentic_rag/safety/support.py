@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from agentic_rag.safety.figures import figure_refusal
 from agentic_rag.safety.grammar import ACTORS
 from agentic_rag.safety.hedges import hedge_refusal
-from agentic_rag.safety.likeness import Likeness, has_all, liken, swapped
+from agentic_rag.safety.likeness import Likeness, Pair, has_all, liken, swapped
 from agentic_rag.safety.reading import Reading, read
 from agentic_rag.safety.statements import Statement, statements
 from agentic_rag.safety.wording import Dictionary, dictionary
@@ -71,7 +71,7 @@ def refusal(said: Reading, statement: Statement) -> str:
         return likeness.refusal
     if not likeness.pairs and not (said.figures and (said.words or len(said.figures) > 1)):
         return "nothing in common"
-    if swapped(said, there, likeness.pairs):
+    if swapped(said, there, likeness.pairs) or _done_by_another(said, there, likeness.pairs):
         return "changed places"
     return (
         _unlike(said, statement, likeness)
@@ -108,6 +108,8 @@ def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
     needs_subject = likeness.lends or (said.words and said.words[0].root in ACTORS)
     if needs_subject and not likeness.leans and (other := _own_subject(statement, met)):
         return f"another subject: {other}"
+    if not any(w.is_negated for w in said.words) and _drops_a_no(said, there, likeness):
+        return "dropped: no"
     kept: dict[tuple[str, int], bool] = {}
     used = {like.part for _, like in likeness.pairs}
     for word in there.words:
@@ -119,11 +121,42 @@ def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
     return next((f"dropped: {tag}" for tag in lost), "")
 
 
+def _done_by_another(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
+    """Tell whether we do what the statement has you do, or you what we do."""
+    for clause, other in {(a.clause, b.clause) for a, b in pairs if not a.is_light}:
+        doers = [
+            r.flags_in(frozenset({at})) & {"@we", "@you"}
+            for r, at in ((said, clause), (there, other))
+        ]
+        if all(doers) and not doers[0] & doers[1]:
+            return True
+    return False
+
+
+def _drops_a_no(said: Reading, there: Reading, likeness: Likeness) -> bool:
+    """Tell whether a "no ..." or a "without ..." was left out of what is used of a statement."""
+    met = {like.at for _, like in likeness.pairs}
+    used = {like.clause for _, like in likeness.pairs if not like.is_light}
+    amounts = {(f.quantity.kind, f.quantity.low) for f in said.figures}
+    used |= {f.clause for f in there.figures if (f.quantity.kind, f.quantity.low) in amounts}
+    denied = {clause for flag, clause in there.flags if flag == "@no"}
+    return any(
+        w.is_negated
+        and w.at not in met
+        and not w.is_light
+        and w.clause in denied
+        and {w.clause, w.clause + 1} & used
+        for w in there.words
+    )
+
+
 def _own_subject(statement: Statement, met: set[int]) -> str:
     """Return what a statement is about where that is not what its heading lends."""
     for word in statement.reading.words:
         if word.at in met:
             return ""
+        if word.at == 0 and statement.reading.is_order:
+            continue
         is_field = word.root in statement.reading.field_roots
         is_listed = word.is_negated  # "avoid bananas, oranges ..."
         if not (word.is_light or is_field or is_listed) and word.meanings.isdisjoint(
@@ -137,18 +170,28 @@ def _find_in_two(
     sentence: str, said: Reading, told: Sequence[Statement], words: Dictionary
 ) -> Support | None:
     """Find two neighbours that carry a half of the sentence each."""
+    told = [each for each in told if "@then" not in each.reading.flags_in()]  # its parts are told
     there = [each.reading.meanings | each.lent for each in told]
     if any(not w.is_light and all(map(w.meanings.isdisjoint, there)) for w in said.words):
         return None
     for first, second in _halves(sentence, words):
         begun = _find(first, told)
-        lent = [replace(each, lent=each.lent | first.meanings) for each in told] if begun else ()
-        ended = _find(second, lent)
+        going_on = [each for each in told if begun and _goes_on(first, second, each)]
+        ended = _find(second, [replace(e, lent=e.lent | first.meanings) for e in going_on])
         if begun and ended:
             start, end = min(begun.start, ended.start), max(begun.end, ended.end)
             if end - start <= _WIDEST_SPAN:
                 return Support(min(begun.score, ended.score), start, end)
     return None
+
+
+def _goes_on(first: Reading, second: Reading, statement: Statement) -> bool:
+    """Tell whether a second half without a verb is of what the statement is about."""
+    if second.has_verb:
+        return True
+    subject = next((w for w in statement.reading.words if not w.is_light or w.root in ACTORS), None)
+    named = first.meanings | second.meanings | statement.lent
+    return not subject or not subject.meanings.isdisjoint(named)
 
 
 def _halves(sentence: str, words: Dictionary) -> Iterator[tuple[Reading, Reading]]:

@@ -40,13 +40,33 @@ _FORMS = """
     rise: rose risen; fall: fell fallen; find: found; build: built; teach: taught; buy: bought;
     understand: understood; hide: hid hidden; wake: woke woken; freeze: frozen; have: had has;
     mean: meant; meet: met; shake: shook shaken; draw: drawn; stick: stuck; bite: bit bitten;
-    tear: torn; wash: washed; lend: lent;
+    tear: torn; wash: washed; lend: lent; withdraw: withdrew withdrawn; catch: caught;
+    think: thought; lead: led; feed: fed; burn: burnt; learn: learnt;
+    lay: laid; ride: rode ridden; run: ran; sing: sang sung; sit: sat; shrink: shrank shrunk;
+    spend: spent; spill: spilt; swim: swam swum; sweep: swept;
+    blow: blew blown; fly: flew flown; forget: forgot forgotten; hear: heard;
+    leap: leapt; light: lit; shine: shone; sink: sank sunk; spring: sprang sprung;
+    steal: stolen; strike: struck; undo: undone; redo: redone; undergo: underwent undergone;
+    become: became; win: won; bend: bent; dig: dug; fight: fought; sew: sewn;
+    overdo: overdone; arise: arose arisen; weave: woven; deal: dealt;
 """
 _IRREGULAR = {
     form: word
     for word, _, forms in (each.strip().partition(": ") for each in _FORMS.split(";"))
     for form in forms.split()
 }
+
+
+_ADVERB = re.compile(r"(?<=[a-z]{3})ly$")
+_NO_ADVERBS = frozenset(
+    """
+    early daily weekly monthly yearly hourly nightly only family reply apply supply july italy
+    hardly nearly lately shortly directly likely elderly friendly barely scarcely rarely mostly
+    reapply resupply jelly belly ugly assembly anomaly butterfly
+    """.split()  # noqa: SIM905  # a list of words reads best as words
+)
+"""What ends in "ly" and is no adverb, or says another thing than its adjective."""
+_UNSTEMMED = frozenset({"consultant", "consultants"})  # no consultation
 
 
 def visible(text: str) -> str:
@@ -72,6 +92,10 @@ def root(word: str) -> str:
     """
     word = word.removesuffix("'s").replace("'", "")
     word = _IRREGULAR.get(word, word)
+    if word in _UNSTEMMED:
+        return "consultant"
+    if word not in _NO_ADVERBS:
+        word = _ADVERB.sub("" if word[-3:-2] != "b" else "le", word)
     if len(word) >= _SHORT:
         for pattern, spelled in _SPELLING:
             word = pattern.sub(spelled, word)
