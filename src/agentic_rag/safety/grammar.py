@@ -33,6 +33,9 @@ VERBAL = _words(
 SUBJECTS = _words("you we it they he she there please then so") | FINITE
 """What begins a clause of its own behind an "and"."""
 
+ORDERED = _words("it them him her your the us")
+"""What stands behind an order: "and keep it dry"."""
+
 BREAKS = _words("but so then yet whereas however which")
 """What ends the reach of a "not" or an "if"."""
 
@@ -104,7 +107,7 @@ MARKING_PAIRS = {
     ("only", "on"): "only if",
 }
 PARTICLES = _words(
-    "up down in out on off away above below over under inside outside upstairs downstairs"
+    "up down in out on off away back above below over under inside outside upstairs downstairs"
 )
 OPPOSITE_PARTICLES = (
     ("~up", "~down"), ("~in", "~out"), ("~on", "~off"), ("~above", "~below"), ("~over", "~under"),
@@ -140,8 +143,9 @@ LIGHT = frozenset(
         root,
         _words("""
     take last cost need require be become have get make do go come give provide offer receive want
-    like please note also however therefore general about around approximately roughly patient
+    like please note also however therefore about around approximately roughly patient
     clinic total able ensure sure remember mean available case document information lot thing way past feel
+    notice expect appear experience
     time call know let people due stay remain out aim best suit ideal see run serve ready pay
     result plan put keep place buy look here each today someone anyone everyone client wish
     will possible involve happen occur say tell own find belong so still just then even really
@@ -162,6 +166,6 @@ STOPS = STOP_WORDS - _words(
     " within without via the us they everything ll ve s t re among towards whom dear hello yes"
     " although though either whereas up out off down over one ones too is it its least inr rs"
     " rupees am pm ist about around approximately roughly yourself yourselves himself herself"
-    " themselves ourselves ever"
+    " themselves ourselves ever together"
 )
 """Words that say nothing by themselves."""

@@ -46,6 +46,7 @@ _LOST = (
     _Lost("rarely", frozenset({"rarely"})),
     _Lost("some", _LOOSE),
     _Lost("other", frozenset({"other"})),
+    _Lost("next", frozenset({"next"})),
     _Lost("need not", frozenset({"need not"})),
     _Lost("not only", frozenset({"not only"})),
 )
@@ -70,11 +71,14 @@ def _refusals(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str
     """Yield what is wrong: `theirs` are the flags of the clauses that are used, `every` of all."""
     if "must" in ours and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
         yield "turned: must"
+    if "need" in ours - {"need not"} and not _STRICT & every and "advise" in theirs:
+        yield "turned: need"
     if "should" in ours and not _DUTY & every and _LOOSE & theirs:
         yield "turned: should"
     if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:
         yield "turned: may"
-    yield from (f"added: {f}" for f, backing in _ADDED if f in ours and not backing & every)
+    adds = ours - {"may"} if "you may" in ours else ours  # which is no guess
+    yield from (f"added: {f}" for f, backing in _ADDED if f in adds and not backing & every)
     yield from (f"lost: {f}" for f, keeping in _LOST if f in theirs and not keeping & ours)
     for pair in OPPOSITE_PARTICLES:
         for one, other in (pair, pair[::-1]):

@@ -14,6 +14,11 @@ _TURNS = (
     (r"\bnon-?(?=[a-z]{4})", "non"),
     (r"\bwith (\w+) or without (?:it|them)\b", r"with \1 or without \1"),
     (r"\bwith or without (\w+)\b", r"with \1 or without \1"),
+    (r"\b(?:do not|don't|never) stop (?!taking|using)(?=\w+ing\b)", "keep "),
+    (rf"\b(?:(?:do|must|should|may) not|don't|never|cannot) (\w+) (?:more|longer|later) than (?=(?:a |{_NUMBER})\b)",
+     r"\1 at most "),
+    (r"\bmore (slow|quick|loud|deep|clear)ly\b", r"\1er"),
+    (r"\bhelps? to\b", " "),
     # relations
     (r"\b(times|twice) as (\w+) as\b", r"\1 \2 than"),
     (rf"(?<!times )\bas long as\b(?! (?:{_NUMBER})\b)", "while"),

@@ -21,6 +21,7 @@ from agentic_rag.safety.grammar import (
     NEEDLESS,
     NEGATORS,
     OPPOSITES,
+    ORDERED,
     PARTICLES,
     POINTING,
     PRICES,
@@ -36,7 +37,7 @@ from agentic_rag.safety.numbers import Quantity, lent, quantities
 from agentic_rag.safety.phrasing import plainer
 from agentic_rag.safety.pieces import Piece, bounding, pieces_of
 from agentic_rag.safety.polarity import Figure, Scope, Word
-from agentic_rag.safety.units import ADVERBS
+from agentic_rag.safety.units import ADVERBS, UNITS
 from agentic_rag.safety.wording import Dictionary, plain, root, words_of
 
 
@@ -205,7 +206,8 @@ class _Walk:
         return False
 
     def _joined(self, at: int) -> None:
-        if self._text(at) != "or" and self._text(at + 1) in SUBJECTS:
+        is_order = self._text(at) == "and" and self._text(at + 2) in ORDERED
+        if self._text(at) != "or" and (self._text(at + 1) in SUBJECTS or is_order):
             self._scope.end_clause()
         else:
             self._scope.next_in_list(self._text(at))
@@ -300,6 +302,8 @@ class _Walk:
             scope.flag("@it")
         if text in ("other", "another", "opposite") and not piece.groups:
             scope.flag("other")
+        if text in ("next", "following") and self._text(at + 1) in UNITS:
+            scope.flag("next")
         if text in PARTICLES:
             scope.flag(f"~{text}")
         if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
@@ -329,6 +333,8 @@ class _Walk:
             return
         if kind == "all" and self._pieces[at].is_phrased:
             kind = "every"  # day
+        if kind == "may" and self._text(at - 1) == "you":
+            self._scope.flag("you may")
         self._scope.flag(kind)
         is_needless = self._scope.is_negated and (
             kind == "need" or (kind == "must" and text not in ("must", "mustn't", "shall"))
