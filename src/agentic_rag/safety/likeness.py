@@ -14,6 +14,7 @@ Pair = tuple[Word, Word]
 _NEAR = 1  # words behind a "before" that surely belong to it; of the others nothing is sure
 _HALVES = {"morn": (0, 12), "afternoon": (12, 18), "even": (16, 24)}
 _MEASURED = {"mass": {"weigh", "weight"}, "phone": {"number"}, "length": {"distanc"}}
+_OPENING = {"open", "close", "start", "begin", "end", "finish"}
 _LOOSE = {"", "who", "if", "while", "because", "despite"}
 _SOMETIME = {"only if", "if", "after"}
 _FEWEST_TO_SWAP = 3
@@ -134,8 +135,11 @@ def tags_fit(said: str, carried: str) -> bool:
 
 def _told_by_a_number(word: Word, said: Reading) -> bool:
     """Tell whether a word only says what a number beside it does: "in the morning", "weigh"."""
-    kinds = {figure.quantity.kind for figure in said.figures}
-    if any(word.root in _MEASURED.get(kind, ()) for kind in kinds):
+    told = [figure.quantity for figure in said.figures]
+    hours = any(q.kind == "clock" and (q.is_range or q.bound) for q in told)
+    if hours and word.root in _OPENING and not word.is_negated:
+        return True
+    if any(word.root in _MEASURED.get(q.kind, ()) for q in told):
         return True
     if word.root not in _HALVES:
         return False

@@ -134,25 +134,23 @@ def _is_figure(reading: Reading) -> bool:
 
 
 def _together(parts: Sequence[Statement]) -> Statement:
-    """Return neighbours as one statement, their clauses kept apart."""
+    """Return neighbours as one statement, each a clause."""
     readings = [part.reading for part in parts]
-    clauses = [word.clause for reading in readings for word in reading.words]
-    apart = 1 + max(clauses + [f.clause for reading in readings for f in reading.figures])
     merged = Reading(
         words=tuple(
-            replace(word, clause=word.clause + apart * at)
+            replace(word, clause=at)
             for at, reading in enumerate(readings)
             for word in reading.words
         ),
         figures=tuple(
-            replace(figure, clause=figure.clause + apart * at)
+            replace(figure, clause=at)
             for at, reading in enumerate(readings)
             for figure in reading.figures
         ),
         flags=frozenset(
-            (flag, clause + apart * at)
+            (flag, at)
             for at, reading in enumerate(readings)
-            for flag, clause in reading.flags
+            for flag, _ in reading.flags
         ),
         meanings=frozenset(m for reading in readings for m in reading.meanings),
         lendable=frozenset(),
