@@ -26,15 +26,15 @@ _UNSAFE = (
     (re.compile(r"!\[[^\]\n]{0,500}\]\s?(?:\([^)\n]{0,2000}\)?|\[[^\]\n]{0,200}\])"), " "),
     (re.compile(r"\[([^\]\n]{1,500})\]\([^)\n]{0,2000}\)?"), r"\1"),
     (re.compile(r"^\s*\[[^\]\n]{1,200}\]:\s*\S.*$", re.M), " "),
-    (re.compile(r"\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|(?:javascript|data|mailto):)\S+", re.I), ""),
-    (
-        re.compile(
-            r"\b[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|io|ru|xyz|info|example|test)(?:/\S*)?", re.I
-        ),
-        " ",
-    ),
     (re.compile(r"[`|<>{}\\]+|\*\*|__|~~"), " "),
 )  # fmt: skip
+_LINK = re.compile(
+    r"\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|(?:javascript|data|mailto):)\S+"
+    r"|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|\b[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|io|co\.in|ru|xyz|info|example|test)\b(?:/\S*)?",
+    re.IGNORECASE,
+)
+_STRANGE = "\ue000"  # where a link was that no document has
 _LEAD = re.compile(r"^(?:[-*+\u2022>\s]+|\d{1,2}[.)]\s+)+")
 _ODD_MARKERS = re.compile(r"\[[^\]\n]{0,40}\]")
 _SAYS_WHERE = re.compile(  # the citation says that
@@ -53,27 +53,38 @@ class Claim:
     named: tuple[int, ...]
 
 
-def claims(draft: str) -> list[Claim]:
+def claims(draft: str, known: str = "") -> list[Claim]:
     """Return the first MOST_CLAIMS sentences of a draft, each once, made safe to show.
+
+    A sentence with a link or an e-mail address that is not in the `known` text is left out whole:
+    without it, it would say another thing.
 
     >>> claims("See ![x](http://e.vil/?q) scaling. [2]" + chr(10) + "Source: me")
     [Claim(text='See scaling.', named=(2,))]
     """
     found: dict[str, Claim] = {}
-    for claim in _all(safe_text(draft[:MOST_CHARS])):
-        if claim.text:
+    for claim in _all(safe_text(draft[:MOST_CHARS], known)):
+        if claim.text and _STRANGE not in claim.text:
             found.setdefault(claim.text, claim)
         if len(found) == MOST_CLAIMS:
             break
     return list(found.values())
 
 
-def safe_text(draft: str) -> str:
-    """Return a draft without markup, links, hidden characters and lines that pose as ours."""
+def safe_text(draft: str, known: str) -> str:
+    """Return a draft without markup, hidden characters and lines that pose as ours.
+
+    A link that is not `known` leaves a mark.
+    """
     text = visible(unescape(draft))
     for pattern, instead in _UNSAFE:
         text = pattern.sub(instead, text)
-    return _FORGED.sub("", text)
+    return _LINK.sub(lambda link: _known(link[0], known), _FORGED.sub("", text))
+
+
+def _known(link: str, known: str) -> str:
+    bare = link.rstrip(".,;:!?)'\"")
+    return link if bare in known else _STRANGE + link[len(bare) :]
 
 
 def _all(text: str) -> Iterator[Claim]:

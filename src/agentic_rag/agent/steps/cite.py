@@ -100,7 +100,7 @@ def prove_all(
     text: str, passages: Sequence[Passage], words: Dictionary | None = None
 ) -> list[Proven]:
     """Return the claims of a draft that a passage carries, each once, in order."""
-    said = claims(text)
+    said = claims(text, "\n".join(passage.text for passage in passages))
     if len(said) == MOST_CLAIMS:
         logger.info("a long draft was cut: its first %d sentences are judged", MOST_CLAIMS)
     judged = (prove(claim, passages, words) for claim in said)
