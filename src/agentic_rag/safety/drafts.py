@@ -34,6 +34,8 @@ _LINK = re.compile(
     r"|\b[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|io|co\.in|ru|xyz|info|example|test)\b(?:/\S*)?",
     re.IGNORECASE,
 )
+_ENDS = (".", "!", "?", ":", ")", '"', "\u0964")
+_CODE = re.compile(r"\"\s*:|^\s*\W*\w+\s*=|\(\)\s*;?$")  # a call of a tool
 _STRANGE = "\ue000"  # where a link was that no document has
 _LEAD = re.compile(r"^(?:[-*+\u2022>\s]+|\d{1,2}[.)]\s+)+")
 _ODD_MARKERS = re.compile(r"\[[^\]\n]{0,40}\]")
@@ -56,15 +58,15 @@ class Claim:
 def claims(draft: str, known: str = "") -> list[Claim]:
     """Return the first MOST_CLAIMS sentences of a draft, each once, made safe to show.
 
-    A sentence with a link or an e-mail address that is not in the `known` text is left out whole:
-    without it, it would say another thing.
+    A sentence with a link is left out whole, for without it it would say another thing; so is one
+    with an e-mail address that is not in the `known` text.
 
     >>> claims("See ![x](http://e.vil/?q) scaling. [2]" + chr(10) + "Source: me")
     [Claim(text='See scaling.', named=(2,))]
     """
     found: dict[str, Claim] = {}
-    for claim in _all(safe_text(draft[:MOST_CHARS], known)):
-        if claim.text and _STRANGE not in claim.text:
+    for claim in _whole(safe_text(draft[:MOST_CHARS], known)):
+        if claim.text and _STRANGE not in claim.text and not _CODE.search(claim.text):
             found.setdefault(claim.text, claim)
         if len(found) == MOST_CLAIMS:
             break
@@ -74,7 +76,7 @@ def claims(draft: str, known: str = "") -> list[Claim]:
 def safe_text(draft: str, known: str) -> str:
     """Return a draft without markup, hidden characters and lines that pose as ours.
 
-    A link that is not `known` leaves a mark.
+    A link, or an address that is not `known`, leaves a mark.
     """
     text = visible(unescape(draft))
     for pattern, instead in _UNSAFE:
@@ -84,7 +86,16 @@ def safe_text(draft: str, known: str) -> str:
 
 def _known(link: str, known: str) -> str:
     bare = link.rstrip(".,;:!?)'\"")
-    return link if bare in known else _STRANGE + link[len(bare) :]
+    is_ours = "@" in bare and "/" not in bare and bare in known
+    return link if is_ours else _STRANGE + link[len(bare) :]
+
+
+def _whole(text: str) -> list[Claim]:
+    """Return all sentences but the last, where that breaks off and the others do not."""
+    said = list(_all(text))
+    ended = [claim.text.endswith(_ENDS) for claim in said]
+    breaks_off = len(said) > 1 and not ended[-1] and all(ended[:-1])
+    return said[:-1] if breaks_off else said
 
 
 def _all(text: str) -> Iterator[Claim]:

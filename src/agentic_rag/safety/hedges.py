@@ -64,15 +64,18 @@ def hedge_refusal(said: Reading, there: Reading, pairs: Sequence[Pair]) -> str:
         return "lost: free"
     if "only" in ours and not _is_only(there):
         return "added: only"
-    return next(_refusals(ours, theirs, every), "")
+    return next(_refusals(said, theirs, every), "")
 
 
-def _refusals(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str]) -> Iterator[str]:
+def _refusals(said: Reading, theirs: frozenset[str], every: frozenset[str]) -> Iterator[str]:
     """Yield what is wrong: `theirs` are the flags of the clauses that are used, `every` of all."""
+    ours = said.flags_in()
     if "must" in ours and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
         yield "turned: must"
     if "need" in ours - {"need not"} and not _STRICT & every and "advise" in theirs:
         yield "turned: need"
+    if {"need", "@you"} <= ours - {"need not"} and not _DUTY & every and not _bound_up(said):
+        yield "added: need"
     if "should" in ours and not _DUTY & every and _LOOSE & theirs:
         yield "turned: should"
     if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:
@@ -84,6 +87,11 @@ def _refusals(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str
         for one, other in (pair, pair[::-1]):
             if one in ours and other in theirs and one not in every:
                 yield f"opposite: {one}"
+
+
+def _bound_up(said: Reading) -> bool:
+    """Tell whether a sentence has a number or a condition: "you need this" alone has none."""
+    return bool(said.figures) or any(word.tag for word in said.words)
 
 
 def _is_only(there: Reading) -> bool:

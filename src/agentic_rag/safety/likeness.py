@@ -16,6 +16,8 @@ _HALVES = {"morn": (0, 12), "afternoon": (12, 18), "even": (16, 24)}
 _MEASURED = {"mass": {"weigh", "weight"}, "phone": {"number"}, "length": {"distanc"}}
 _OPENING = {"open", "close", "start", "begin", "end", "finish"}
 _LOOSE = {"", "who", "if", "while", "because", "despite"}
+_HARD = {"before", "until", "unless", "except", "than", "instead"}
+"""Relations that a heading lends only where it names them."""
 _SOMETIME = {"only if", "if", "after"}
 _FEWEST_TO_SWAP = 3
 
@@ -91,6 +93,8 @@ def _lend(word: Word, said: Reading, statement: Statement, found: Likeness) -> s
     """Take a word from the heading, or from the statement before."""
     if word.is_light:
         return ""
+    if word.tag in _HARD and word.tag not in statement.lent:
+        return f"relation: {word.root}"
     if not statement.nearby.isdisjoint(word.meanings):
         found.lends = found.leans = True
         found.leaning.add(word.clause)
@@ -158,6 +162,8 @@ def swapped(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
         if word.at in places:
             order.setdefault(places[word.at], like.at)
     ats = [order[at] for at in sorted(order)]
+    if len(ats) > 1 and "@then" in said.flags_in() & there.flags_in() and ats[0] > ats[-1]:
+        return True
     if not _FEWEST_TO_SWAP <= len(ats) == len(places) or said.is_active != there.is_active:
         return False
     outside_in = ats[0] == max(ats) and ats[-1] == min(ats)

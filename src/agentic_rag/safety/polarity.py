@@ -163,6 +163,7 @@ class Scope:
         """Read a "no" or a "without"."""
         self.began_narrow = verb_too and self._run[0] == len(self.words)
         self.is_negated = self.is_narrow = True
+        self.flag("@no")
         if verb_too:
             self.mark_run()
 

@@ -164,6 +164,8 @@ class _Walk:
         elif text in ("and", "or", "nor"):
             self._joined(at)
         elif text in BREAKS:
+            if text == "then":
+                self._scope.flag("@then")
             self._scope.end_clause()
         elif not (self._negator(at, text) or self._marker(at, text)):
             self._plain(at, piece)
@@ -240,12 +242,12 @@ class _Walk:
         tag = MARKING_PAIRS.get((before, text)) or MARKERS.get(text)
         if tag is None or (text == "following" and before in ("the", "a", "of")):
             return False
-        if tag in ("until", "unless") and scope.is_negated and not scope.is_narrow:
+        put_off = any(w.root in PUT_OFF and w.clause == scope.clause for w in scope.words)
+        if tag in ("until", "unless") and scope.is_negated and not (scope.is_narrow or put_off):
             scope.only_if()
             return True
         if before in ("until", "till") or (tag == "than" and self._at_number(at + 1)):
             return True
-        put_off = any(w.root in PUT_OFF and w.clause == scope.clause for w in scope.words)
         if (tag == "until" and put_off) or (before == "only" and tag in ("if", "after")):
             tag = "only if"
         scope.begin_tag(tag, is_alternative=before in ("or", "nor"))

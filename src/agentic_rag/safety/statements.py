@@ -76,6 +76,8 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
         body = text[at : line.end()]
         named = _FIELD.match(body)
         for start, end in sentence_spans(body):
+            if ";" not in body[start:end] and any(each[0] for each in _SEPARATOR.finditer(body, start, end)):
+                yield at + start, at + end, named[1] if named else ""
             for separator in _SEPARATOR.finditer(body, start, end):
                 until = start + len(body[start : separator.start()].rstrip())
                 if start < until <= start + _LONGEST:

@@ -108,6 +108,8 @@ def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
     needs_subject = likeness.lends or (said.words and said.words[0].root in ACTORS)
     if needs_subject and not likeness.leans and (other := _own_subject(statement, met)):
         return f"another subject: {other}"
+    if not any(w.is_negated for w in said.words) and _drops_a_no(said, there, likeness):
+        return "dropped: no"
     kept: dict[tuple[str, int], bool] = {}
     used = {like.part for _, like in likeness.pairs}
     for word in there.words:
@@ -128,6 +130,19 @@ def _done_by_another(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bo
     return False
 
 
+def _drops_a_no(said: Reading, there: Reading, likeness: Likeness) -> bool:
+    """Tell whether a "no ..." or a "without ..." was left out of what is used of a statement."""
+    met = {like.at for _, like in likeness.pairs}
+    used = {like.clause for _, like in likeness.pairs if not like.is_light}
+    amounts = {(f.quantity.kind, f.quantity.low) for f in said.figures}
+    used |= {f.clause for f in there.figures if (f.quantity.kind, f.quantity.low) in amounts}
+    denied = {clause for flag, clause in there.flags if flag == "@no"}
+    return any(
+        w.is_negated and w.at not in met and not w.is_light and w.clause in denied and {w.clause, w.clause + 1} & used
+        for w in there.words
+    )
+
+
 def _own_subject(statement: Statement, met: set[int]) -> str:
     """Return what a statement is about where that is not what its heading lends."""
     for word in statement.reading.words:
@@ -146,6 +161,7 @@ def _find_in_two(
     sentence: str, said: Reading, told: Sequence[Statement], words: Dictionary
 ) -> Support | None:
     """Find two neighbours that carry a half of the sentence each."""
+    told = [each for each in told if "@then" not in each.reading.flags_in()]  # its parts are told
     there = [each.reading.meanings | each.lent for each in told]
     if any(not w.is_light and all(map(w.meanings.isdisjoint, there)) for w in said.words):
         return None
