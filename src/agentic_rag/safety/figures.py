@@ -106,6 +106,8 @@ def _is_every(quantity: Quantity, there: Reading) -> bool:
 
 def _stand_alike(said: Figure, carried: Figure) -> bool:
     """Tell whether two stand in one relation: "after 15 minutes" and "15 minutes later" do."""
+    if said.quantity.is_range and {said.tag, carried.tag} == {"", "after"}:
+        return True  # "in 10 to 14 days" is after ten
     crossed = {(said.tag, carried.quantity.side), (carried.tag, said.quantity.side)}
     return tags_fit(said.tag, carried.tag) or any(tag and tag == side for tag, side in crossed)
 

@@ -143,9 +143,9 @@ LIGHT = frozenset(
         root,
         _words("""
     take last cost need require be become have get make do go come give provide offer receive want
-    like please note also however therefore about around approximately roughly patient
-    clinic total able ensure sure remember mean available case document information lot thing way past feel
-    notice expect appear experience
+    like please note also however therefore patient
+    clinic total able ensure sure remember mean available case document information lot thing way
+    past feel notice expect appear experience
     time call know let people due stay remain out aim best suit ideal see run serve ready pay
     result plan put keep place buy look here each today someone anyone everyone client wish
     will possible involve happen occur say tell own find belong so still just then even really

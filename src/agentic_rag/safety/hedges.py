@@ -64,6 +64,8 @@ def hedge_refusal(said: Reading, there: Reading, pairs: Sequence[Pair]) -> str:
         return "lost: free"
     if "only" in ours and not _is_only(there):
         return "added: only"
+    if {"need", "@you"} <= ours and not _DUTY & every and not _bound_up(said):
+        return "added: need"
     return next(_refusals(said, theirs, every), "")
 
 
@@ -74,8 +76,6 @@ def _refusals(said: Reading, theirs: frozenset[str], every: frozenset[str]) -> I
         yield "turned: must"
     if "need" in ours - {"need not"} and not _STRICT & every and "advise" in theirs:
         yield "turned: need"
-    if {"need", "@you"} <= ours - {"need not"} and not _DUTY & every and not _bound_up(said):
-        yield "added: need"
     if "should" in ours and not _DUTY & every and _LOOSE & theirs:
         yield "turned: should"
     if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:

@@ -140,8 +140,8 @@ def tags_fit(said: str, carried: str) -> bool:
 def _told_by_a_number(word: Word, said: Reading) -> bool:
     """Tell whether a word only says what a number beside it does: "in the morning", "weigh"."""
     told = [figure.quantity for figure in said.figures]
-    hours = any(q.kind == "clock" and (q.is_range or q.bound) for q in told)
-    if hours and word.root in _OPENING and not word.is_negated:
+    is_open = any(q.kind == "clock" and (q.is_range or q.bound) for q in told)
+    if is_open and word.root in _OPENING and not word.is_negated:
         return True
     if any(word.root in _MEASURED.get(q.kind, ()) for q in told):
         return True

@@ -528,7 +528,9 @@ _PER = _pattern(
     r"(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
 )
 _ADVERB = _pattern(rf"[\w ]{{0,20}}?\s({'|'.join(ADVERBS)})\b")
-_SIDES = dict.fromkeys(("before", "ahead", "earlier", "prior", "beforehand", "ago", "in advance"), "before")
+_SIDES = dict.fromkeys(
+    ("before", "ahead", "earlier", "prior", "beforehand", "ago", "in advance"), "before"
+)
 _SIDES |= dict.fromkeys(("after", "later", "afterwards", "following"), "after")
 _SIDE = _pattern(rf"\s+({'|'.join(_SIDES)})\b")
 _OVER_A_TIME = _pattern(r"(?<!for)(?<!last)(?<!lasts)(?<!takes)(?<!take) over\s+$")

@@ -2,7 +2,11 @@
 
 import re
 
-_NUMBER = r"\d[\d,]*|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six)ty(?:-\w+)?"
+_NUMBER = (
+    r"\d[\d,]*|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    r"|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six)ty(?:-\w+)?"
+)
+_RANGE = rf"(?:{_NUMBER})(?:\s?(?:to|and|or|-)\s?(?:{_NUMBER}))?"
 _HOUR = r"\d[\d:.]*(?:\s?[ap]\.?m\b\.?)?"
 _NO_UNIT = r"(?!\d|[.,:]\d|\s?-?(?:year|month|week|day|hour|minute)s?\b|\s?[ap]\.?m\b)"
 _TURNS = (
@@ -15,7 +19,8 @@ _TURNS = (
     (r"\bwith (\w+) or without (?:it|them)\b", r"with \1 or without \1"),
     (r"\bwith or without (\w+)\b", r"with \1 or without \1"),
     (r"\b(?:do not|don't|never) stop (?!taking|using)(?=\w+ing\b)", "keep "),
-    (rf"\b(?:(?:do|must|should|may) not|don't|never|cannot) (\w+) (?:more|longer|later) than (?=(?:a |{_NUMBER})\b)",
+    (r"\b(?:(?:do|must|should|may) not|don't|never|cannot) (\w+) (?:more|longer|later) than "
+     rf"(?=(?:a |{_NUMBER})\b)",
      r"\1 at most "),
     (r"\bmore (slow|quick|loud|deep|clear)ly\b", r"\1er"),
     (r"\bhelps? to\b", " "),
@@ -26,10 +31,10 @@ _TURNS = (
     (r"\bafter (?:that|this)(?=,| (?:it|you|we|they|the|there|please|is|are|costs?)\b)", "then"),
     (r"\bmak(?:e|es|ing) (it|them)\b(?! sure)", r"causes \1 to"),
     # numbers
-    (rf"\b(?:opens?|opening|starts?|begins?)(?: at| from)? ({_HOUR}) and (?:closes?|closing|shuts?|ends?|"
-     rf"finish(?:es)?)(?: at)? ({_HOUR})", r"open from \1 to \2"),
+    (rf"\b(?:opens?|opening|starts?|begins?)(?: at| from)? ({_HOUR}) and "
+     rf"(?:closes?|closing|shuts?|ends?|finish(?:es)?)(?: at)? ({_HOUR})", r"open from \1 to \2"),
     (r"\b(?:24|twenty-four) hours a day\b|\b24\s?/\s?7\b", "around the clock"),
-    (rf"\b(?:aged?|(?:the )?ages?(?: of)?) ((?:{_NUMBER})(?:\s?(?:to|and|or|-)\s?(?:{_NUMBER}))?)\b{_NO_UNIT}",
+    (rf"\b(?:aged?|(?:the )?ages?(?: of)?) ({_RANGE})\b{_NO_UNIT}",
      r"\1 years"),
     (rf"\b(day|week|month) ({_NUMBER}) (to|and) (?:day|week|month) ({_NUMBER})\b", r"\1 \2 \3 \4"),
     (rf"\b(day|week|month)s (?=(?:{_NUMBER})\b)", r"\1 "),

@@ -40,7 +40,6 @@ from agentic_rag.safety.polarity import Figure, Scope, Word
 from agentic_rag.safety.units import ADVERBS, UNITS
 from agentic_rag.safety.wording import Dictionary, plain, root, words_of
 
-
 _TERSE = NEGATORS | OPPOSITES.keys()
 _FEW = 4
 

@@ -76,7 +76,9 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
         body = text[at : line.end()]
         named = _FIELD.match(body)
         for start, end in sentence_spans(body):
-            if ";" not in body[start:end] and any(each[0] for each in _SEPARATOR.finditer(body, start, end)):
+            if ";" not in body[start:end] and any(
+                each[0] for each in _SEPARATOR.finditer(body, start, end)
+            ):
                 yield at + start, at + end, named[1] if named else ""
             for separator in _SEPARATOR.finditer(body, start, end):
                 until = start + len(body[start : separator.start()].rstrip())
@@ -150,9 +152,7 @@ def _together(parts: Sequence[Statement]) -> Statement:
             for figure in reading.figures
         ),
         flags=frozenset(
-            (flag, at)
-            for at, reading in enumerate(readings)
-            for flag, _ in reading.flags
+            (flag, at) for at, reading in enumerate(readings) for flag, _ in reading.flags
         ),
         meanings=frozenset(m for reading in readings for m in reading.meanings),
         lendable=frozenset(),

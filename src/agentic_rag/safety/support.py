@@ -124,7 +124,10 @@ def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
 def _done_by_another(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
     """Tell whether we do what the statement has you do, or you what we do."""
     for clause, other in {(a.clause, b.clause) for a, b in pairs if not a.is_light}:
-        doers = [r.flags_in(frozenset({at})) & {"@we", "@you"} for r, at in ((said, clause), (there, other))]
+        doers = [
+            r.flags_in(frozenset({at})) & {"@we", "@you"}
+            for r, at in ((said, clause), (there, other))
+        ]
         if all(doers) and not doers[0] & doers[1]:
             return True
     return False
@@ -138,7 +141,11 @@ def _drops_a_no(said: Reading, there: Reading, likeness: Likeness) -> bool:
     used |= {f.clause for f in there.figures if (f.quantity.kind, f.quantity.low) in amounts}
     denied = {clause for flag, clause in there.flags if flag == "@no"}
     return any(
-        w.is_negated and w.at not in met and not w.is_light and w.clause in denied and {w.clause, w.clause + 1} & used
+        w.is_negated
+        and w.at not in met
+        and not w.is_light
+        and w.clause in denied
+        and {w.clause, w.clause + 1} & used
         for w in there.words
     )
 
