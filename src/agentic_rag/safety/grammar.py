@@ -46,6 +46,12 @@ FRONTING = _words("with for on in at by from under")
 NARROW_ENDS = _words("for in at on to with is are by from")
 """What ends the reach of a "no", which is about its noun."""
 
+NOUN_GOES_ON = NARROW_ENDS | {"of", "and", "or", "than", "about", "into", "all", "both"}
+"""What stands before a "the" that begins nothing of its own."""
+
+OBJECTS = _words("the a an your it them this these one two with gently at")
+"""What stands behind a verb that begins an order."""
+
 NEEDLESS = _words("required necessary mandatory compulsory obligatory need")
 """What says, behind a "not", that something may be left undone."""
 

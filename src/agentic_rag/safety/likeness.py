@@ -158,7 +158,7 @@ def swapped(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
     counted = [word for word in said.words if not word.is_light or word.root in ACTORS]
     places = {word.at: at for at, word in enumerate(counted)}
     order: dict[int, int] = {}
-    for word, like in pairs:
+    for word, like in sorted(pairs, key=lambda pair: pair[0].root != pair[1].root):
         if word.at in places:
             order.setdefault(places[word.at], like.at)
     ats = [order[at] for at in sorted(order)]

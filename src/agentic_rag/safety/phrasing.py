@@ -9,6 +9,7 @@ _NUMBER = (
 _RANGE = rf"(?:{_NUMBER})(?:\s?(?:to|and|or|-)\s?(?:{_NUMBER}))?"
 _HOUR = r"\d[\d:.]*(?:\s?[ap]\.?m\b\.?)?"
 _NO_UNIT = r"(?!\d|[.,:]\d|\s?-?(?:year|month|week|day|hour|minute)s?\b|\s?[ap]\.?m\b)"
+_NOT = r"\b(?:(?:do|will) not|don't|won't)"
 _TURNS = (
     # what says nothing
     (r"\b(?:right now|at the moment|at present|of course|in fact|for (?:example|instance))\b", " "),
@@ -24,6 +25,10 @@ _TURNS = (
      r"\1 at most "),
     (r"\bmore (slow|quick|loud|deep|clear)ly\b", r"\1er"),
     (r"\bhelps? to\b", " "),
+    (rf"{_NOT} (?:have to |need to )?(?:be charged|pay)(?: anything)? (?:for|to)\b", "free of charge"),
+    (rf"{_NOT} (?:have to |need to )?(?:be charged|pay) anything\b", "free of charge"),
+    (r"\bhalf (?:of )?(?=the (?:fee|price|cost|amount|bill|rate)\b)", "50% of "),
+    (r"\b(?:the )?full (?=(?:fee|price|cost|amount|bill|rate)\b)", "100% of the "),
     # relations
     (r"\b(times|twice) as (\w+) as\b", r"\1 \2 than"),
     (rf"(?<!times )\bas long as\b(?! (?:{_NUMBER})\b)", "while"),

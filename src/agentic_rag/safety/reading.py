@@ -20,6 +20,8 @@ from agentic_rag.safety.grammar import (
     NARROW_ENDS,
     NEEDLESS,
     NEGATORS,
+    NOUN_GOES_ON,
+    OBJECTS,
     OPPOSITES,
     ORDERED,
     PARTICLES,
@@ -55,6 +57,7 @@ class Reading:
         roots: of all its words, in order, for comparing statements whole.
         field_roots: of the name of the field that it is the value of.
         is_active: whether there is no "is" and no "are" that could turn it round.
+        is_order: whether it tells what to do: "rinse the mouth".
         has_verb: whether there is a small word that stands for one: "is", "may", "you".
     """
 
@@ -67,6 +70,7 @@ class Reading:
     field_roots: frozenset[str] = frozenset()
     is_active: bool = True
     has_verb: bool = True
+    is_order: bool = False
 
     def flags_in(self, clauses: frozenset[int] | None = None) -> frozenset[str]:
         """Return the flags of some clauses, or of all."""
@@ -110,8 +114,15 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
         roots=tuple(piece.root for piece in pieces if piece.is_word),
         field_roots=frozenset(map(root, words_of(plain(field_name).lower()))),
         is_active=BE.isdisjoint(piece.text for piece in pieces),
+        is_order=_is_order([piece.text for piece in pieces]),
         has_verb=not (VERBAL | MODALS.keys()).isdisjoint(piece.text for piece in pieces),
     )
+
+
+def _is_order(texts: Sequence[str]) -> bool:
+    """Tell whether the first word is a verb: what follows is no noun's, and there is no other."""
+    begins = len(texts) > 1 and (texts[1] in OBJECTS or texts[1][0].isdigit())
+    return begins and texts[0] not in STOPS and (FINITE | BE).isdisjoint(texts)
 
 
 def _weighed(words: Sequence[Word]) -> list[Word]:
@@ -260,7 +271,7 @@ class _Walk:
     def _plain(self, at: int, piece: Piece) -> None:
         """Read a word that is neither a sign, a "not" nor a "before"."""
         text = piece.text
-        self._end_what_ends(text)
+        self._end_what_ends(at, text)
         self._note(at, piece)
         is_asked = text == "asked" and self._text(at + 1) in ("to", "not")
         if text in MODALS or text in HEDGES or is_asked:
@@ -279,15 +290,23 @@ class _Walk:
             is_light = not is_bodily and (piece.root in LIGHT or self._is_per(piece))
             self._word(piece, is_light=is_light)
 
-    def _end_what_ends(self, text: str) -> None:
+    def _begins_main(self, at: int, text: str) -> bool:
+        """Tell whether a main clause begins without a comma: "before the scan | the nurse"."""
+        before = self._text(at - 1)
+        if text in ("you", "we", "they"):
+            return bool(self._scope.depth) or before in POINTING
+        is_in_it = before in NOUN_GOES_ON or before.endswith("ing")
+        return text == "the" and bool(self._scope.depth) and not is_in_it
+
+    def _end_what_ends(self, at: int, text: str) -> None:
         scope = self._scope
         if scope.is_narrow and text in NARROW_ENDS:
             if text in BE and scope.began_narrow:
                 scope.widen()
             else:
                 scope.end_narrow()
-        begins = scope.depth and text in ("you", "we", "they")
-        if scope.is_leading and begins and scope.tag in ("after", "before", "until", "while"):
+        begins = scope.is_leading and self._begins_main(at, text)
+        if begins and scope.tag in ("after", "before", "until", "while"):
             scope.end_clause()  # "after a sedative | you may not drive"
         has_said = scope.since_not if scope.is_negated else scope.depth
         is_over = scope.tag == "who" or (scope.is_negated and not scope.is_narrow)
@@ -305,7 +324,7 @@ class _Walk:
             scope.flag("other")
         if text in ("next", "following") and self._text(at + 1) in UNITS:
             scope.flag("next")
-        if text in PARTICLES:
+        if text in PARTICLES and not (text == "off" and scope.ended_in_figure):
             scope.flag(f"~{text}")
         if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
             scope.flag("can")

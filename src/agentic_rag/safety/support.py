@@ -155,6 +155,8 @@ def _own_subject(statement: Statement, met: set[int]) -> str:
     for word in statement.reading.words:
         if word.at in met:
             return ""
+        if word.at == 0 and statement.reading.is_order:
+            continue
         is_field = word.root in statement.reading.field_roots
         is_listed = word.is_negated  # "avoid bananas, oranges ..."
         if not (word.is_light or is_field or is_listed) and word.meanings.isdisjoint(
