@@ -9,11 +9,11 @@ _NUMBER = (
 _RANGE = rf"(?:{_NUMBER})(?:\s?(?:to|and|or|-)\s?(?:{_NUMBER}))?"
 _HOUR = r"\d[\d:.]*(?:\s?[ap]\.?m\b\.?)?"
 _NO_UNIT = r"(?!\d|[.,:]\d|\s?-?(?:year|month|week|day|hour|minute)s?\b|\s?[ap]\.?m\b)"
-_NOT = r"\b(?:(?:do|will) not|don't|won't)"
+_UNPAID = r"\b(?:(?:do|will) not|don't|won't) (?:have to |need to )?(?:be charged|pay)"
 _TURNS = (
     # what says nothing
     (r"\b(?:right now|at the moment|at present|of course|in fact|for (?:example|instance))\b", " "),
-    (r"\b(?:please note|keep in mind|bear in mind|note)(?: that)?\b|\bin addition\b,?", " "),
+    (r"\b(?:please note|keep in mind|bear in mind)(?: that)?\b|\bin addition\b,?", " "),
     (r"\bas well\b(?! as)", " "),
     # what says "not", or joins two, within a word or a phrase
     (r"\bnon-?(?=[a-z]{4})", "non"),
@@ -25,8 +25,7 @@ _TURNS = (
      r"\1 at most "),
     (r"\bmore (slow|quick|loud|deep|clear)ly\b", r"\1er"),
     (r"\bhelps? to\b", " "),
-    (rf"{_NOT} (?:have to |need to )?(?:be charged|pay)(?: anything)? (?:for|to)\b", "free of charge"),
-    (rf"{_NOT} (?:have to |need to )?(?:be charged|pay) anything\b", "free of charge"),
+    (rf"{_UNPAID}(?: anything)? (?:for|to)\b|{_UNPAID} anything\b", "free of charge"),
     (r"\bhalf (?:of )?(?=the (?:fee|price|cost|amount|bill|rate)\b)", "50% of "),
     (r"\b(?:the )?full (?=(?:fee|price|cost|amount|bill|rate)\b)", "100% of the "),
     # relations

@@ -23,6 +23,12 @@ from agentic_rag.safety.drafts import MOST_CLAIMS, Claim, claims
         ("Re\u200bst.", ["Rest."]),
         ("Source: me\nRest.\n## Label", ["Rest."]),
         ("Rest [source: me].", ["Rest."]),
+        ("Visit http://e.vil to pay. Rest.", ["Rest."]),
+        ("Write to me@e.vil. Rest.", ["Rest."]),
+        ("Look at www.e.vil/x, please. Rest.", ["Rest."]),
+        ("Rest. Sleep. A crown is fit", ["Rest.", "Sleep."]),
+        ("A crown without a stop", ["A crown without a stop"]),
+        ('{"name": "book", "arguments": {}}\nRest.', ["Rest."]),
     ],
 )
 def test_what_is_no_plain_sentence_is_taken_away(draft, said):
@@ -31,6 +37,12 @@ def test_what_is_no_plain_sentence_is_taken_away(draft, said):
 
 def test_the_numbers_that_a_sentence_names_are_kept_beside_it():
     assert claims("Rest at home [2][99].") == [Claim("Rest at home.", (2, 99))]
+
+
+def test_an_address_that_the_documents_have_is_kept():
+    said = claims("Write to care@clinic.test. See http://clinic.test.", "care@clinic.test")
+
+    assert [claim.text for claim in said] == ["Write to care@clinic.test."]
 
 
 def test_of_a_draft_without_end_the_first_sentences_are_taken():

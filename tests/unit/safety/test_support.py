@@ -230,3 +230,65 @@ def test_a_letter_of_another_alphabet_makes_another_word():
 def test_hidden_characters_hide_nothing():
     assert carried("Scaling takes 4\u200b0 minutes.")
     assert carried("Scaling is\u200bn't painful.")
+
+
+LEAFLET = (
+    "If you are not satisfied, you can write to the manager. We answer within ten working days.\n"
+    "Take the denture out at night and leave it in plain water.\n"
+    "Fluoride varnish is applied twice a year for children aged 3 to 12.\n"
+    "Do not take more than three tablets in 24 hours.\n"
+    "Smokers get it three times as often as non-smokers.\n"
+    "Our staff speak English, Hindi and Marathi. Forms are printed in English.\n"
+    "A grandparent may bring the child but cannot sign.\n"
+    "Number of visits: 1 (composite), 3 (porcelain)\n"
+    "If your gums bleed without being touched, book an appointment.\n"
+    "A mouthguard is recommended for every contact sport.\n"
+    "Surgery is postponed until after the birth.\n"
+    "You pay the clinic after each visit and then claim the amount back from the insurer.\n"
+    "You can take it with or without food. Before the operation the nurse checks your pulse.\n"
+    "No food or drink for 30 minutes after the varnish.\n"
+)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Remove the denture at night.",
+        "For children between the ages of three and twelve, varnish is applied twice a year.",
+        "You should take no more than three tablets in 24 hours.",
+        "You can take it without food.",
+        "The nurse checks your pulse before the operation.",
+        "We postpone surgery until after the birth.",
+        "You pay the clinic after each visit and then claim the amount back from the insurer.",
+    ],
+)
+def test_an_honest_turn_of_phrase_is_carried(sentence):
+    assert carried(sentence, LEAFLET)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "If you are not satisfied, the clinic writes to the manager for you.",
+        "Non-smokers get it three times as often as smokers.",
+        "Our forms are printed in English, Marathi and Hindi.",
+        "A grandparent may sign for the child.",
+        "A composite veneer needs three visits.",
+        "If your gums bleed, book an appointment.",
+        "A mouthguard is required for every contact sport.",
+        "Surgery is never postponed until after the birth.",
+        "You pay the clinic before each visit and then claim the amount back from the insurer.",
+        "Allow 30 minutes for the varnish.",
+        "You need a denture.",
+    ],
+)
+def test_who_when_and_under_what_condition_are_not_turned(sentence):
+    assert carried(sentence, LEAFLET, "Surgery > Composite veneer") is None
+
+
+def test_a_time_of_day_belongs_to_the_day_of_its_line():
+    text = "Monday to Friday: 9.30 am to 8 pm\nSaturday: 9.30 am to 2 pm\nSunday: closed"
+
+    assert carried("On Saturdays we are open from 9.30 am to 2 pm.", text, "Hours")
+    assert carried("The clinic is closed on Sundays.", text, "Hours")
+    assert carried("On Saturdays we are open from 9.30 am to 8 pm.", text, "Hours") is None
