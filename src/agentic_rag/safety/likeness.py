@@ -119,7 +119,8 @@ def _elsewhere_negated(word: Word, likes: Sequence[Word], there: Reading) -> lis
     """Return the likes that "it" stands for under a "not", or that stand beside it."""
     named = {clause for flag, clause in there.flags if flag == "@it"}
     spoken = {w.clause for w in there.words if w.is_negated == word.is_negated}
-    if named & spoken:
+    is_contrast = word.is_negated and "@contrast" in there.flags_in()
+    if named & spoken or is_contrast:  # "cool water, never hot": do not rinse in hot water
         return list(likes)
     return [like for like in likes if (like.tag or word.tag) and _stand_alike(word, like)]
 

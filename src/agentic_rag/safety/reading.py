@@ -165,6 +165,7 @@ class _Walk:
 
     def _take(self, at: int, piece: Piece) -> None:
         text = piece.text
+        self._note_contrast(at, text)
         if text in PRICES:
             self._scope.flag("free" if piece.is_swallowed else "paid")
         if not piece.is_word:
@@ -223,6 +224,12 @@ class _Walk:
             self._scope.end_clause()
         else:
             self._scope.next_in_list(self._text(at))
+
+    def _note_contrast(self, at: int, text: str) -> None:
+        """Note a "not" without a verb of its own: "in cool water, never hot"."""
+        is_apart = self._text(at - 1) in (",", "but") and self._text(at + 1) not in VERBAL
+        if is_apart and text in ("not", "never", "no"):
+            self._scope.flag("@contrast")
 
     def _negator(self, at: int, text: str) -> bool:
         """Read a "not" of any kind; False where it is none."""
