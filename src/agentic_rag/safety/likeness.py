@@ -63,9 +63,21 @@ def liken(said: Reading, statement: Statement) -> Likeness:
     agreed = any(a.is_negated and b.is_negated and not a.is_light for a, b in found.pairs)
     if len(found.leaning) > 1:
         found.refusal = "two things named before"
-    if found.doubtful and not agreed:
+    if found.doubtful and not (agreed and _is_contrasted(found, statement.reading)):
         found.refusal = f"polarity: {found.doubtful}"
     return found
+
+
+def _is_contrasted(found: Likeness, there: Reading) -> bool:
+    """Tell whether what a "not" without a verb is about was said whole: "never hot water"."""
+    if "@contrast" not in there.flags_in():
+        return True
+    met = {like.at for _, like in found.pairs}
+    denied: dict[int, bool] = {}
+    for word in there.words:
+        if word.is_negated and not word.is_light:
+            denied[word.clause] = denied.get(word.clause, True) and word.at in met
+    return any(denied.values())
 
 
 def _find(word: Word, said: Reading, statement: Statement, found: Likeness) -> str:

@@ -78,8 +78,8 @@ class Reading:
 
     @property
     def says_enough(self) -> bool:
-        """Tell whether it can be judged by its words: more than one of them counts."""
-        return len(self.figures) + sum(not word.is_light for word in self.words) > 1
+        """Tell whether it can be judged by its words: more than one counts, a phrase as one."""
+        return len(self.figures) + len({w.meanings for w in self.words if not w.is_light}) > 1
 
     @property
     def amounts(self) -> list[tuple[object, ...]]:

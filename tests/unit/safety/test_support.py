@@ -245,8 +245,9 @@ LEAFLET = (
     "A mouthguard is recommended for every contact sport.\n"
     "Surgery is postponed until after the birth.\n"
     "You pay the clinic after each visit and then claim the amount back from the insurer.\n"
-    "You can take it with or without food. Before the operation the nurse checks your pulse.\n"
+    "You can take iron with or without food. Before the operation the nurse checks your pulse.\n"
     "No food or drink for 30 minutes after the varnish.\n"
+    "The first copy is free of charge. Rinse aligners in cool water, never in hot water.\n"
 )
 
 
@@ -256,9 +257,10 @@ LEAFLET = (
         "Remove the denture at night.",
         "For children between the ages of three and twelve, varnish is applied twice a year.",
         "You should take no more than three tablets in 24 hours.",
-        "You can take it without food.",
+        "You can take iron without food.",
         "The nurse checks your pulse before the operation.",
         "We postpone surgery until after the birth.",
+        "Never rinse aligners in hot water.",
         "You pay the clinic after each visit and then claim the amount back from the insurer.",
     ],
 )
@@ -280,6 +282,8 @@ def test_an_honest_turn_of_phrase_is_carried(sentence):
         "You pay the clinic before each visit and then claim the amount back from the insurer.",
         "Allow 30 minutes for the varnish.",
         "You need a denture.",
+        "Never rinse aligners in cool water.",
+        "It is free of charge.",
     ],
 )
 def test_who_when_and_under_what_condition_are_not_turned(sentence):
