@@ -11,7 +11,7 @@ import yaml
 
 from agentic_rag.errors import BadPack
 from agentic_rag.safety.framing import CANNOT, THERE, Framing, Reading
-from agentic_rag.safety.hunch import WINDOW, Hunch, read_hunches, views_of
+from agentic_rag.safety.hunch import Hunch, read_hunches, views_of
 from agentic_rag.safety.lexicon import Lexicon, read_lexicon
 from agentic_rag.safety.spelling import STOP, read_words
 
@@ -60,14 +60,6 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An alarm, and the word at which its sign stands."""
-
-    alarm: Alarm
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Term:
     """A part of a sign: any of some concepts, and how it is meant."""
 
@@ -98,43 +90,23 @@ class RedFlags:
             for rule in self.rules
         )
 
-    @cached_property
-    def _doubts(self) -> int:
-        return self.lexicon.mask(*_DOUBTS)
-
     def find(self, turns: Iterable[str]) -> Alarm | None:
         """Return the gravest alarm in what a person said, oldest turn first, or None."""
         reading = self.read(turns)
-        found = self.by_rule(reading)
-        if found is None:
-            return self._have_a_hunch(reading)
-        if not self.may_be_called_off(found, reading):
-            return found.alarm
-        sounds_so = self.hunches["emergency"].speaks(views_of(reading), beside_a_rule=True)
-        return found.alarm if sounds_so else None
+        return self.by_rule(reading) or self._have_a_hunch(reading)
 
     def read(self, turns: Iterable[str]) -> Reading:
         """Read what a person said: what is there, and how it is meant."""
         return self._framing.read(tuple(turns))
 
-    def by_rule(self, reading: Reading) -> Found | None:
+    def by_rule(self, reading: Reading) -> Alarm | None:
         """Return the gravest alarm that a rule raises."""
         page = _Page(reading)
         for rule, signs, unless in self._signs:
             for sign in signs:
-                at = page.where_holds(sign, unless, rule.near)
-                if at is not None:
-                    return Found(Alarm(rule.category, rule.reason, rule.source, rule.name), at)
+                if page.holds(sign, unless, rule.near):
+                    return Alarm(rule.category, rule.reason, rule.source, rule.name)
         return None
-
-    def may_be_called_off(self, found: Found, reading: Reading) -> bool:
-        """Tell whether a short message has its sign in a sentence that may be no report."""
-        alarm = found.alarm
-        if alarm.is_crisis or alarm.rule.startswith(_OF_A_PACK) or len(reading.texts) > WINDOW:
-            return False
-        spans = reading.spans(STOP)
-        low, high = next((low, high) for low, high in spans if low <= found.at < high)
-        return any(concepts & self._doubts for concepts in reading.concepts[low:high])
 
     def _have_a_hunch(self, reading: Reading) -> Alarm | None:
         """Where no rule speaks, what was said last may still sound like an alarm."""
@@ -145,33 +117,6 @@ class RedFlags:
 
 
 _OF_A_PACK = "pack: "
-_DOUBTS = [
-    "ask",
-    "asks",
-    "never_person",
-    "if",
-    "if_so",
-    "maybe",
-    "whether",
-    "past",
-    "recently",
-    "was",
-    "resolved",
-    "fiction",
-    "money",
-    "pet",
-    "admin",
-    "scared",
-    "mild",
-    "habit",
-    "harmless",
-    "later",
-    "thing",
-    "mishap",
-    "chewing",
-    "no",
-    "anaesthetised",
-]
 _HUNCHES = {
     "crisis": Alarm(
         SELF_HARM, "it sounds as if somebody may harm themselves", "the project's own set", "hunch"
@@ -197,18 +142,18 @@ class _Page:
                 self._all |= concepts
         self._found: dict[_Term, list[int]] = {}
 
-    def where_holds(self, sign: Sequence[_Term], unless: int, near: int) -> int | None:
-        """Return where all parts of a sign stand near each other."""
+    def holds(self, sign: Sequence[_Term], unless: int, near: int) -> bool:
+        """Tell whether all parts of a sign stand near each other."""
         if any(not self._all & term.concepts for term in sign):
-            return None
+            return False
         first, *others = sign
         for at in self._where(first):
             spots = [self._nearest(term, at, near) for term in others]
             if None in spots:
                 continue
             if not unless or not self._stands_by(unless, at, near):
-                return at
-        return None
+                return True
+        return False
 
     def _where(self, term: _Term) -> list[int]:
         if term not in self._found:

@@ -19,6 +19,7 @@ _WORD = re.compile(
 _NOTHING = {
     **dict.fromkeys((0x2019, 0x2018, 0x02BC, 0x0060, 0x00B4, 0xFF07), "'"),
     **dict.fromkeys((0x00AD, 0x093C, 0x034F), None),  # soft hyphen, nukta, grapheme joiner
+    **{0x0966 + digit: str(digit) for digit in range(10)},
 }
 # What nobody sees (controls, joiners, selectors, tags), and the accents of Latin letters.
 _UNSEEN = re.compile(
