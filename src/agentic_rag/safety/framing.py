@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import islice
+from operator import or_
 
 from agentic_rag.safety.lexicon import Lexicon
-from agentic_rag.safety.spelling import COMMA, STOP, TURN, read_words
+from agentic_rag.safety.spelling import COMMA, STOP, TURN, cut
 
 THERE, ABSENT, CANNOT = 0, 1, 2
 """A sign is there; is denied as one of several; or has a "not" of its own, maybe the alarm."""
@@ -58,6 +61,17 @@ _EVENTS = [
     "head",
     "heart_attack",
 ]
+_FRAMES_A_SENTENCE = [
+    "past",
+    "recently",
+    "if_so",
+    "if",
+    "scared",
+    "never_person",
+    "maybe",
+    "ask",
+    "asks",
+]
 _QUESTION_WORDS = frozenset(["kya", "kyaa", "kia", "ka", "क्या", "का"])
 _OF_HABIT = ("ta", "ti", "te", "to", "tat", "na", "ता", "ती", "ते", "तो", "तात", "ना", "णं", "णे")
 _BE = frozenset(["hai", "h", "he", "hain", "ahe", "aahe", "है", "हैं", "आहे", "normal", "नॉर्मल"])
@@ -96,6 +110,7 @@ class Framing:
         self._neutral = lexicon.mask(*_NEUTRAL)
         self._able = lexicon.mask(*_ABLE)
         self._events = lexicon.mask(*_EVENTS)
+        self._frames_a_sentence = lexicon.mask(*_FRAMES_A_SENTENCE)
         frames = lexicon.frames | lexicon.mask("later", "habit", "anaesthetised", "harmless")
         self._signs = ((1 << len(lexicon.bits)) - 1) & ~(frames | self._neutral)
 
@@ -117,13 +132,10 @@ class Framing:
         words: list[str] = []
         gaps: list[int] = []
         for turn in turns:
-            before = len(words)
-            for word in read_words(turn):
-                words.append(word.text)
-                gaps.append(word.gap)
-            if before < len(words):
-                gaps[before] = TURN
-        concepts = [self._lexicon.look(word) for word in words]
+            said, breaks = cut(turn)
+            words += said
+            gaps += [TURN, *breaks[1:]][: len(said)]
+        concepts = list(map(self._lexicon.look, words))
         self._take_phrases(words, concepts, gaps)
         for at, text in enumerate(words):
             if text in _QUESTION_WORDS and _asks_of_habit(words, gaps, at):
@@ -133,12 +145,13 @@ class Framing:
         return Reading(words, concepts, gaps, [THERE] * len(words), [False] * len(words))
 
     def _take_phrases(self, words: list[str], concepts: list[int], gaps: list[int]) -> None:
+        """Let a phrase take its words, the longest first; one that frames leaves them their own."""
         taken = 0
-        for at in range(len(words)):
-            frames = 0
-            longest, meaning = 0, 0
+        begun = map(self._lexicon.pairs, words, islice(words, 1, None))
+        for at in [at for at, phrases in enumerate(begun) if phrases]:
+            frames = longest = meaning = 0
             for length, bits in self._lexicon.phrases_at(words, at):
-                if any(gap >= STOP for gap in gaps[at + 1 : at + length]):
+                if max(gaps[at + 1 : at + length]) >= STOP:
                     continue
                 if bits & self._lexicon.frames:
                     frames |= bits
@@ -271,8 +284,10 @@ class Framing:
             if not now and (here or (told and not said & self._is["someone"])):
                 self._mute(reading, low, high)
             told = here or told
-            after = sentences[at + 1] if at + 1 < len(sentences) else (high, high)
-            self._frame_sentence(reading, low, high, goes_on=self._is_told_now(reading, *after))
+            if said & self._frames_a_sentence:
+                after = sentences[at + 1] if at + 1 < len(sentences) else (high, high)
+                goes_on = self._is_told_now(reading, *after)
+                self._frame_sentence(reading, low, high, goes_on=goes_on)
 
     def _is_told_now(self, reading: Reading, low: int, high: int) -> bool:
         """A question may be about what comes next: "Can teeth cause chest pain? I have it now"."""
@@ -438,10 +453,7 @@ class Framing:
             yield begin, high
 
     def _all(self, reading: Reading, low: int, high: int) -> int:
-        found = 0
-        for each in reading.concepts[low:high]:
-            found |= each
-        return found
+        return reduce(or_, reading.concepts[low:high], 0)
 
     def _where(self, reading: Reading, low: int, high: int, concept: str) -> int:
         bit = self._is[concept]

@@ -89,8 +89,8 @@ class Hunch:
 
     def score(self, view: View) -> float:
         """Return how much a stretch sounds like an alarm."""
-        said = sum(self._weigh(word) for word in view.words)
-        said += sum(self._weigh_pair(*pair) for pair in pairwise((_START, *view.words)))
+        said = sum(map(self._weigh, view.words))
+        said += sum(map(self._weigh_pair, (_START, *view.words), view.words))
         anyhow = 0
         for concepts in view.ways:
             anyhow |= concepts

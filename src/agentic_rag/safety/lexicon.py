@@ -141,18 +141,18 @@ class Lexicon:
         if not found:
             return []
         return [
-            (len(pieces), bits)
-            for pieces, bits in found
-            if len(pieces) == 2 or _fit(pieces, words[at : at + len(pieces)])  # noqa: PLR2004
+            (len(rest) + 2, bits)
+            for rest, bits in found
+            if not rest or _fit(rest, words[at + 2 : at + 2 + len(rest)])
         ]
 
     def _find_pairs(self, word: str, after: str) -> list[tuple[tuple[Piece, ...], int]]:
-        """Return the phrases that may begin with two words."""
+        """Return what follows in the phrases that may begin with two words."""
         begun = self.begun(word)
         if not begun:
             return []
         follows = forms_of(after)
-        return [(pieces, bits) for pieces, bits in begun if pieces[1].fits(follows)]
+        return [(pieces[2:], bits) for pieces, bits in begun if pieces[1].fits(follows)]
 
     def _find_begun(self, word: str) -> list[tuple[tuple[Piece, ...], int]]:
         """Return the phrases that may begin with a word."""

@@ -3,7 +3,9 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from itertools import accumulate
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -132,15 +134,17 @@ class _Page:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._all = 0
-        self._at: list[int] = []
-        shift = 0
-        for at, (concepts, gap) in enumerate(zip(reading.concepts, reading.gaps, strict=True)):
-            shift += _APART if gap >= STOP and at else 0
-            self._at.append(at + shift)
-            if not reading.muted[at]:
-                self._all |= concepts
+        pairs = zip(reading.concepts, reading.muted, strict=True)
+        self._told = [at for at, (concepts, muted) in enumerate(pairs) if concepts and not muted]
+        self._all = reduce(or_, map(reading.concepts.__getitem__, self._told), 0)
         self._found: dict[_Term, list[int]] = {}
+
+    @cached_property
+    def _at(self) -> list[int]:
+        """Return where each word stands, a new sentence being farther than a word."""
+        gaps = self._reading.gaps
+        apart = accumulate(_APART if gap >= STOP and at else 0 for at, gap in enumerate(gaps))
+        return [at + shift for at, shift in enumerate(apart)]
 
     def holds(self, sign: Sequence[_Term], unless: int, near: int) -> bool:
         """Tell whether all parts of a sign stand near each other."""
@@ -160,9 +164,8 @@ class _Page:
             reading = self._reading
             self._found[term] = [
                 at
-                for at, concepts in enumerate(reading.concepts)
-                if concepts & term.concepts
-                and not reading.muted[at]
+                for at in self._told
+                if reading.concepts[at] & term.concepts
                 and (term.meant < 0 or reading.meant[at] == term.meant)
             ]
         return self._found[term]
