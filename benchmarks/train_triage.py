@@ -22,7 +22,7 @@ from agentic_rag.safety.redflags import RedFlags, read_rules
 
 LESSONS = Path(__file__).with_name("triage_lessons.txt")
 KINDS = {"!": "emergency", "*": "crisis", "-": "none"}
-FALSE_ALARMS = {"crisis": 0.008, "emergency": 0.02}
+FALSE_ALARMS = {"crisis": 0.008, "emergency": 0.017}
 STRENGTH = 1.0
 FORGOTTEN = 0.8  # the share of concepts left out of a second look, that letters be learned too
 SMALL = 0.012
