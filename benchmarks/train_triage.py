@@ -2,13 +2,14 @@
 
     python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] [--only-report]
 
-Each set is judged by what was learned from the others; the thresholds come from that.
+Every message is judged by what was learned from others; the thresholds come from that.
 """
 
 import argparse
 import json
 import random
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,21 +22,22 @@ from agentic_rag.safety.redflags import RedFlags, read_rules
 
 LESSONS = Path(__file__).with_name("triage_lessons.txt")
 KINDS = {"!": "emergency", "*": "crisis", "-": "none"}
-FALSE_ALARMS = {"crisis": 0.008, "emergency": 0.02}
-CREDIT = {"crisis": 0.0, "emergency": 1.0}
+FALSE_ALARMS = {"crisis": 0.008, "emergency": 0.017}
 STRENGTH = 1.0
 FORGOTTEN = 0.8  # the share of concepts left out of a second look, that letters be learned too
 SMALL = 0.012
+FOLDS = 5
+Fold = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Scores of unseen messages, whether each is wanted, and whether a rule raises the alarm."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A message as the hunch sees it; it is certain where the hunch may not call a rule off."""
+    """A message as the hunch sees it, and whether a rule raises the alarm anyway."""
 
     traits: dict[str, float]
     expected: str
     by_rule: bool
-    is_certain: bool
 
 
 def main() -> None:
@@ -79,33 +81,42 @@ def case_of(flags: RedFlags, turns: list[str], expected: str) -> Case:
     reading = flags.read(turns)
     views = list(views_of(reading))
     traits = traits_of(views[0], list(flags.lexicon.bits)) if views else {}
-    found = flags.by_rule(reading)
-    is_certain = found is not None and not flags.may_be_called_off(found, reading)
-    return Case(traits, expected, found is not None, is_certain)
+    return Case(traits, expected, flags.by_rule(reading) is not None)
 
 
 def train(sets: list[list[Case]], lessons: list[Case], name: str) -> dict[str, object]:
-    credit, scores, wanted = CREDIT[name], [], []
-    for at, unseen in enumerate(sets):
-        seen = [case for n, each in enumerate(sets) if n != at for case in each]
-        model, words = fit([*seen, *lessons], name)
-        matrix = narrow(words.transform([case.traits for case in unseen]))
-        by_rule = np.array([case.by_rule for case in unseen])
-        scores.append(model.decision_function(matrix) + credit * by_rule)
-        wanted.append(np.array([is_wanted(case, name) for case in unseen]))
-    pooled, is_pooled = np.concatenate(scores), np.concatenate(wanted)
-    threshold = float(np.quantile(pooled[~is_pooled], 1 - FALSE_ALARMS[name]))
-    for at, (score, yes) in enumerate(zip(scores, wanted, strict=True)):
-        alarm = score > threshold
-        if name == "emergency":
-            alarm |= np.array([case.is_certain for case in sets[at]])
-        found, false = alarm[yes].mean(), alarm[~yes].mean()
-        print(f"{name}: set {at + 1} of {len(yes)}, unseen: found {found:.3f}, false {false:.3f}")
-    model, words = fit([case for each in [*sets, lessons] for case in each], name)
+    everything = [case for each in sets for case in each]
+    random.Random(0).shuffle(everything)  # not for secrets
+    parts = [everything[at::FOLDS] for at in range(FOLDS)]
+    folds = list(judge(parts, lessons, name))
+    calm = [score for score, yes, _ in folds for score in score[~yes]]
+    threshold = float(np.quantile(calm, 1 - FALSE_ALARMS[name]))
+    report(f"{name}, each fifth unseen", folds, threshold)
+    for at, fold in enumerate(judge(sets, lessons, name) if len(sets) > 1 else ()):
+        report(f"{name}, set {at + 1} unseen", [fold], threshold)
+    model, words = fit([*everything, *lessons], name)
     weights = dict(zip(words.feature_names_, model.coef_[0].round(3).tolist(), strict=True))
     kept = {trait: weight for trait, weight in weights.items() if abs(weight) > SMALL}
-    bias = round(float(model.intercept_[0]) - threshold, 3)
-    return {"bias": bias, "credit": credit, "weights": kept}
+    return {"bias": round(float(model.intercept_[0]) - threshold, 3), "weights": kept}
+
+
+def judge(parts: list[list[Case]], lessons: list[Case], name: str) -> Iterator[Fold]:
+    """Score each part by what was learned from the others and the lessons."""
+    for at, unseen in enumerate(parts):
+        seen = [case for n, each in enumerate(parts) if n != at for case in each]
+        model, words = fit([*seen, *lessons], name)
+        matrix = narrow(words.transform([case.traits for case in unseen]))
+        wanted = np.array([is_wanted(case, name) for case in unseen])
+        yield model.decision_function(matrix), wanted, np.array([case.by_rule for case in unseen])
+
+
+def report(what: str, folds: Sequence[Fold], threshold: float) -> None:
+    score, wanted, by_rule = (np.concatenate(column) for column in zip(*folds, strict=True))
+    alarm = score > threshold
+    if what.startswith("emergency"):
+        alarm |= by_rule
+    found, false = alarm[wanted].mean(), alarm[~wanted].mean()
+    print(f"{what}, {len(wanted)} messages: found {found:.3f}, false {false:.3f}")
 
 
 def is_wanted(case: Case, name: str) -> bool:

@@ -1,9 +1,11 @@
 """What is answered while parts are dead: an emergency always, the rest as well as can be."""
 
+import statistics
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.fakes import ScriptedLlm
 from tests.integration.conftest import StartAgent
 from tests.integration.doors import PROTOCOLS, Answer
 from tests.integration.facts import (
@@ -15,6 +17,7 @@ from tests.integration.facts import (
     assert_refused,
     essence,
 )
+from tests.integration.hurry import hurry
 from tests.integration.servers import HOST, Agent, Chroma, Readiness, free_port
 
 NO_MODEL = "nobody/no-such-model"
@@ -120,6 +123,20 @@ async def test_an_emergency_in_a_batch_does_not_wait_for_what_is_dead(
 
     assert [essence(swollen), essence(bleeding)] == emergencies
     assert_declined_for_trouble(sunday)
+
+
+async def test_an_emergency_is_answered_while_many_wait_for_a_model_that_hangs(
+    start: StartAgent, indexed: Path, emergencies: list[Answer]
+):
+    with ScriptedLlm(fault="hang") as llm:
+        agent = start(DATA_DIR=str(indexed), LLM_BASE_URL=llm.base_url, LLM_MODEL_NAME=llm.model)
+        agent.wait_until_ready()
+
+        hurried = await hurry(agent, llm, others=60, emergencies=10)
+
+    assert [essence(answer) for answer in hurried.answers] == [emergencies[1]] * 10
+    assert hurried.waiting == 60
+    assert statistics.median(hurried.served_ms) < 1000  # tests/soak has what is wanted
 
 
 @pytest.mark.parametrize("agent", ["all_dead", "no_llm"], indirect=True)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import islice
+from operator import or_
 
 from agentic_rag.safety.lexicon import Lexicon
-from agentic_rag.safety.spelling import COMMA, STOP, TURN, read_words
+from agentic_rag.safety.spelling import COMMA, STOP, TURN, cut
 
 THERE, ABSENT, CANNOT = 0, 1, 2
 """A sign is there; is denied as one of several; or has a "not" of its own, maybe the alarm."""
@@ -58,9 +61,24 @@ _EVENTS = [
     "head",
     "heart_attack",
 ]
+_FRAMES_A_SENTENCE = [
+    "past",
+    "recently",
+    "if_so",
+    "if",
+    "scared",
+    "never_person",
+    "maybe",
+    "ask",
+    "asks",
+]
 _QUESTION_WORDS = frozenset(["kya", "kyaa", "kia", "ka", "क्या", "का"])
 _OF_HABIT = ("ta", "ti", "te", "to", "tat", "na", "ता", "ती", "ते", "तो", "तात", "ना", "णं", "णे")
 _BE = frozenset(["hai", "h", "he", "hain", "ahe", "aahe", "है", "हैं", "आहे", "normal", "नॉर्मल"])
+_ASKING = frozenset(
+    ["can", "could", "do", "does", "did", "is", "are", "will", "would", "should", "may", "might"]
+)
+_OF_A_KIND = frozenset(["a", "an", "any", "some", "one", "people", "children", "anyone", "teeth"])
 _BEGINS_A_TOPIC = frozenset(
     ["for", "in", "about", "after", "regarding", "during", "with", "when", "re"]
 )
@@ -92,6 +110,7 @@ class Framing:
         self._neutral = lexicon.mask(*_NEUTRAL)
         self._able = lexicon.mask(*_ABLE)
         self._events = lexicon.mask(*_EVENTS)
+        self._frames_a_sentence = lexicon.mask(*_FRAMES_A_SENTENCE)
         frames = lexicon.frames | lexicon.mask("later", "habit", "anaesthetised", "harmless")
         self._signs = ((1 << len(lexicon.bits)) - 1) & ~(frames | self._neutral)
 
@@ -113,26 +132,26 @@ class Framing:
         words: list[str] = []
         gaps: list[int] = []
         for turn in turns:
-            before = len(words)
-            for word in read_words(turn):
-                words.append(word.text)
-                gaps.append(word.gap)
-            if before < len(words):
-                gaps[before] = TURN
-        concepts = [self._lexicon.look(word) for word in words]
+            said, breaks = cut(turn)
+            words += said
+            gaps += [TURN, *breaks[1:]][: len(said)]
+        concepts = list(map(self._lexicon.look, words))
         self._take_phrases(words, concepts, gaps)
         for at, text in enumerate(words):
             if text in _QUESTION_WORDS and _asks_of_habit(words, gaps, at):
                 concepts[at] |= self._is["asks"]
+            elif gaps[at] >= STOP and text in _ASKING and _is_any(words[at + 1 : at + 2]):
+                concepts[at] |= self._is["ask"]
         return Reading(words, concepts, gaps, [THERE] * len(words), [False] * len(words))
 
     def _take_phrases(self, words: list[str], concepts: list[int], gaps: list[int]) -> None:
+        """Let a phrase take its words, the longest first; one that frames leaves them their own."""
         taken = 0
-        for at in range(len(words)):
-            frames = 0
-            longest, meaning = 0, 0
+        begun = map(self._lexicon.pairs, words, islice(words, 1, None))
+        for at in [at for at, phrases in enumerate(begun) if phrases]:
+            frames = longest = meaning = 0
             for length, bits in self._lexicon.phrases_at(words, at):
-                if any(gap >= STOP for gap in gaps[at + 1 : at + length]):
+                if max(gaps[at + 1 : at + length]) >= STOP:
                     continue
                 if bits & self._lexicon.frames:
                     frames |= bits
@@ -140,7 +159,8 @@ class Framing:
                     longest, meaning = length, bits | (meaning if length == longest else 0)
             if longest and at >= taken:
                 concepts[at] = meaning | concepts[at] & self._is["ask"]
-                concepts[at + 1 : at + longest] = [0] * (longest - 1)
+                rest = slice(at + 1, at + longest)
+                concepts[rest] = [each & self._is["maybe"] for each in concepts[rest]]
                 taken = at + longest
             concepts[at] |= frames
 
@@ -237,6 +257,8 @@ class Framing:
             if gap >= STOP or (gap == COMMA and not linked) or (gap == COMMA and not found):
                 break
             here = reading.concepts[each]
+            if found and here & self._is["but"]:
+                break
             if here & self._signs:
                 found.append(each)
                 linked = False
@@ -262,13 +284,17 @@ class Framing:
             if not now and (here or (told and not said & self._is["someone"])):
                 self._mute(reading, low, high)
             told = here or told
-            after = sentences[at + 1] if at + 1 < len(sentences) else (high, high)
-            self._frame_sentence(reading, low, high, goes_on=self._is_told_now(reading, *after))
+            if said & self._frames_a_sentence:
+                after = sentences[at + 1] if at + 1 < len(sentences) else (high, high)
+                goes_on = self._is_told_now(reading, *after)
+                self._frame_sentence(reading, low, high, goes_on=goes_on)
 
     def _is_told_now(self, reading: Reading, low: int, high: int) -> bool:
         """A question may be about what comes next: "Can teeth cause chest pain? I have it now"."""
         said = self._all(reading, low, high)
         other = self._is["admin"] | self._is["ask"] | self._is["asks"]
+        if said & (self._is["not"] | self._is["nahi"]) and not said & self._signs:
+            return False  # "so far it never did"
         return bool(said & self._is["soon"] and said & self._is["present"] and not said & other)
 
     def _frame_sentence(self, reading: Reading, low: int, high: int, *, goes_on: bool) -> None:
@@ -288,9 +314,9 @@ class Framing:
             self._mute(reading, next(s for s, e in segments if s <= at < e), at + 2)
         if said & self._is["if"]:
             self._supposed(reading, segments)
-        if said & self._is["scared"]:
-            at = self._where(reading, low, high, "scared")
-            self._mute(reading, at, next(e for s, e in segments if s <= at < e))
+        for start, end in segments:
+            if self._all(reading, start, end) & self._is["scared"]:
+                self._mute(reading, self._where(reading, start, end, "scared"), end)
 
     def _ask(self, reading: Reading, segments: list[tuple[int, int]], said: int) -> None:
         low, high = segments[0][0], segments[-1][1]
@@ -323,7 +349,7 @@ class Framing:
 
     def _since(self, reading: Reading, low: int, high: int) -> bool:
         at = self._where(reading, low, high, "past")
-        around = reading.texts[max(low, at - 1) : at] + reading.texts[at + 2 : at + 4]
+        around = reading.texts[max(low, at - 1) : at] + reading.texts[at + 1 : at + 3]
         return any(word in {"since", "from", "se", "से", "pasun", "पासून"} for word in around)
 
     def _supposed(self, reading: Reading, segments: list[tuple[int, int]]) -> None:
@@ -376,6 +402,7 @@ class Framing:
                     self._over(reading, start, low, high)
             if start:
                 self._deny_earlier(reading, start, end)
+                self._date_earlier(reading, start, end)
 
     def _over(self, reading: Reading, turn: int, low: int, high: int) -> None:
         for seg_low, seg_high in self._segments(reading, low, high):
@@ -407,6 +434,12 @@ class Framing:
             if reading.concepts[at] & denied:
                 reading.muted[at] = True
 
+    def _date_earlier(self, reading: Reading, start: int, end: int) -> None:
+        """An answer such as "no, two years ago" says when it was."""
+        said = self._all(reading, *next(_cut(reading, start, end, STOP)))
+        if said & self._is["past"] and not said & (self._is["someone"] | self._signs):
+            self._mute(reading, 0, start)
+
     # --- small things --------------------
 
     def _segments(self, reading: Reading, low: int, high: int) -> Iterator[tuple[int, int]]:
@@ -420,10 +453,7 @@ class Framing:
             yield begin, high
 
     def _all(self, reading: Reading, low: int, high: int) -> int:
-        found = 0
-        for each in reading.concepts[low:high]:
-            found |= each
-        return found
+        return reduce(or_, reading.concepts[low:high], 0)
 
     def _where(self, reading: Reading, low: int, high: int, concept: str) -> int:
         bit = self._is[concept]
@@ -482,6 +512,14 @@ _COULD_BE_A_PET = frozenset(
         "आमच्या",
     ]
 )
+
+
+def _is_any(after: Sequence[str]) -> bool:
+    """Tell whether a verb in front asks about things of a kind: "can braces ...", "is a ..."."""
+    return any(
+        word in _OF_A_KIND or (len(word) > 4 and word[-1] == "s" != word[-2])  # noqa: PLR2004
+        for word in after
+    )
 
 
 def _asks_of_habit(words: Sequence[str], gaps: Sequence[int], at: int) -> bool:

@@ -57,12 +57,10 @@ class Hunch:
 
     Attributes:
         concepts: the names of the concepts, by bit.
-        credit: what it counts for that a rule speaks.
     """
 
     weights: Mapping[str, float]
     bias: float
-    credit: float
     concepts: Sequence[str]
 
     @cached_property
@@ -85,15 +83,14 @@ class Hunch:
             for way in range(_WAYS + 1)
         )
 
-    def speaks(self, views: Iterable[View], *, beside_a_rule: bool = False) -> bool:
+    def speaks(self, views: Iterable[View]) -> bool:
         """Tell whether some stretch sounds like an alarm."""
-        credit = self.credit if beside_a_rule else 0.0
-        return any(view.words and self.score(view) + credit > 0 for view in views)
+        return any(view.words and self.score(view) > 0 for view in views)
 
     def score(self, view: View) -> float:
         """Return how much a stretch sounds like an alarm."""
-        said = sum(self._weigh(word) for word in view.words)
-        said += sum(self._weigh_pair(*pair) for pair in pairwise((_START, *view.words)))
+        said = sum(map(self._weigh, view.words))
+        said += sum(map(self._weigh_pair, (_START, *view.words), view.words))
         anyhow = 0
         for concepts in view.ways:
             anyhow |= concepts
@@ -167,6 +164,5 @@ def read_hunches(concepts: Sequence[str]) -> dict[str, Hunch]:
     """
     table = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     return {
-        name: Hunch(each["weights"], float(each["bias"]), float(each["credit"]), concepts)
-        for name, each in table.items()
+        name: Hunch(each["weights"], float(each["bias"]), concepts) for name, each in table.items()
     }

@@ -117,6 +117,9 @@ class Lexicon:
             for language, words in languages.items():
                 for word in words.split():
                     self._add(word, language, concept)
+        for word in map(english, self._ordinary):
+            if len(word) >= _FUZZY_FROM:
+                self._halves["en"].near[word[0]].append(word)
         self.look = lru_cache(maxsize=1 << 16)(self._look)
         self.begun = lru_cache(maxsize=1 << 16)(self._find_begun)
         self.pairs = lru_cache(maxsize=1 << 17)(self._find_pairs)
@@ -138,18 +141,18 @@ class Lexicon:
         if not found:
             return []
         return [
-            (len(pieces), bits)
-            for pieces, bits in found
-            if len(pieces) == 2 or _fit(pieces, words[at : at + len(pieces)])  # noqa: PLR2004
+            (len(rest) + 2, bits)
+            for rest, bits in found
+            if not rest or _fit(rest, words[at + 2 : at + 2 + len(rest)])
         ]
 
     def _find_pairs(self, word: str, after: str) -> list[tuple[tuple[Piece, ...], int]]:
-        """Return the phrases that may begin with two words."""
+        """Return what follows in the phrases that may begin with two words."""
         begun = self.begun(word)
         if not begun:
             return []
         follows = forms_of(after)
-        return [(pieces, bits) for pieces, bits in begun if pieces[1].fits(follows)]
+        return [(pieces[2:], bits) for pieces, bits in begun if pieces[1].fits(follows)]
 
     def _find_begun(self, word: str) -> list[tuple[tuple[Piece, ...], int]]:
         """Return the phrases that may begin with a word."""
@@ -192,7 +195,9 @@ class Lexicon:
             found |= _by_stem(ind.script_stems, spelt)
             heard = ind.keys.get(forms.indic, 0) if len(forms.indic) >= _FUZZY_FROM else 0
             return found or heard
-        found = en.exact.get(word, 0) | ind.exact.get(word, 0) | en.keys.get(forms.english, 0)
+        found = en.exact.get(word, 0) | ind.exact.get(word, 0)
+        if not found and len(forms.english) >= _LATIN_STEM and word not in self._ordinary:
+            found = en.keys.get(forms.english, 0)
         if found or word in self._ordinary:
             return found
         found = ind.keys.get(forms.indic, 0) | _by_stem(ind.stems, forms.indic)
@@ -246,4 +251,4 @@ def _nearly(half: _Half, word: str) -> int:
     slips = 1 if len(word) < _FUZZY_TWICE_FROM or half.is_indic else 2
     candidates = half.near.get(word[0], [])
     best = process.extractOne(word, candidates, scorer=OSA.distance, score_cutoff=slips)
-    return half.keys[best[0]] if best else 0
+    return half.keys.get(best[0], 0) if best else 0

@@ -3,7 +3,9 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from itertools import accumulate
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import yaml
 
 from agentic_rag.errors import BadPack
 from agentic_rag.safety.framing import CANNOT, THERE, Framing, Reading
-from agentic_rag.safety.hunch import WINDOW, Hunch, read_hunches, views_of
+from agentic_rag.safety.hunch import Hunch, read_hunches, views_of
 from agentic_rag.safety.lexicon import Lexicon, read_lexicon
 from agentic_rag.safety.spelling import STOP, read_words
 from agentic_rag.yaml_files import read_yaml
@@ -61,14 +63,6 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An alarm, and the word at which its sign stands."""
-
-    alarm: Alarm
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Term:
     """A part of a sign: any of some concepts, and how it is meant."""
 
@@ -99,43 +93,23 @@ class RedFlags:
             for rule in self.rules
         )
 
-    @cached_property
-    def _doubts(self) -> int:
-        return self.lexicon.mask(*_DOUBTS)
-
     def find(self, turns: Iterable[str]) -> Alarm | None:
         """Return the gravest alarm in what a person said, oldest turn first, or None."""
         reading = self.read(turns)
-        found = self.by_rule(reading)
-        if found is None:
-            return self._have_a_hunch(reading)
-        if not self.may_be_called_off(found, reading):
-            return found.alarm
-        sounds_so = self.hunches["emergency"].speaks(views_of(reading), beside_a_rule=True)
-        return found.alarm if sounds_so else None
+        return self.by_rule(reading) or self._have_a_hunch(reading)
 
     def read(self, turns: Iterable[str]) -> Reading:
         """Read what a person said: what is there, and how it is meant."""
         return self._framing.read(tuple(turns))
 
-    def by_rule(self, reading: Reading) -> Found | None:
+    def by_rule(self, reading: Reading) -> Alarm | None:
         """Return the gravest alarm that a rule raises."""
         page = _Page(reading)
         for rule, signs, unless in self._signs:
             for sign in signs:
-                at = page.where_holds(sign, unless, rule.near)
-                if at is not None:
-                    return Found(Alarm(rule.category, rule.reason, rule.source, rule.name), at)
+                if page.holds(sign, unless, rule.near):
+                    return Alarm(rule.category, rule.reason, rule.source, rule.name)
         return None
-
-    def may_be_called_off(self, found: Found, reading: Reading) -> bool:
-        """Tell whether a short message has its sign in a sentence that may be no report."""
-        alarm = found.alarm
-        if alarm.is_crisis or alarm.rule.startswith(_OF_A_PACK) or len(reading.texts) > WINDOW:
-            return False
-        spans = reading.spans(STOP)
-        low, high = next((low, high) for low, high in spans if low <= found.at < high)
-        return any(concepts & self._doubts for concepts in reading.concepts[low:high])
 
     def _have_a_hunch(self, reading: Reading) -> Alarm | None:
         """Where no rule speaks, what was said last may still sound like an alarm."""
@@ -146,33 +120,6 @@ class RedFlags:
 
 
 _OF_A_PACK = "pack: "
-_DOUBTS = [
-    "ask",
-    "asks",
-    "never_person",
-    "if",
-    "if_so",
-    "maybe",
-    "whether",
-    "past",
-    "recently",
-    "was",
-    "resolved",
-    "fiction",
-    "money",
-    "pet",
-    "admin",
-    "scared",
-    "mild",
-    "habit",
-    "harmless",
-    "later",
-    "thing",
-    "mishap",
-    "chewing",
-    "no",
-    "anaesthetised",
-]
 _HUNCHES = {
     "crisis": Alarm(
         SELF_HARM, "it sounds as if somebody may harm themselves", "the project's own set", "hunch"
@@ -188,37 +135,38 @@ class _Page:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._all = 0
-        self._at: list[int] = []
-        shift = 0
-        for at, (concepts, gap) in enumerate(zip(reading.concepts, reading.gaps, strict=True)):
-            shift += _APART if gap >= STOP and at else 0
-            self._at.append(at + shift)
-            if not reading.muted[at]:
-                self._all |= concepts
+        pairs = zip(reading.concepts, reading.muted, strict=True)
+        self._told = [at for at, (concepts, muted) in enumerate(pairs) if concepts and not muted]
+        self._all = reduce(or_, map(reading.concepts.__getitem__, self._told), 0)
         self._found: dict[_Term, list[int]] = {}
 
-    def where_holds(self, sign: Sequence[_Term], unless: int, near: int) -> int | None:
-        """Return where all parts of a sign stand near each other."""
+    @cached_property
+    def _at(self) -> list[int]:
+        """Return where each word stands, a new sentence being farther than a word."""
+        gaps = self._reading.gaps
+        apart = accumulate(_APART if gap >= STOP and at else 0 for at, gap in enumerate(gaps))
+        return [at + shift for at, shift in enumerate(apart)]
+
+    def holds(self, sign: Sequence[_Term], unless: int, near: int) -> bool:
+        """Tell whether all parts of a sign stand near each other."""
         if any(not self._all & term.concepts for term in sign):
-            return None
+            return False
         first, *others = sign
         for at in self._where(first):
             spots = [self._nearest(term, at, near) for term in others]
             if None in spots:
                 continue
             if not unless or not self._stands_by(unless, at, near):
-                return at
-        return None
+                return True
+        return False
 
     def _where(self, term: _Term) -> list[int]:
         if term not in self._found:
             reading = self._reading
             self._found[term] = [
                 at
-                for at, concepts in enumerate(reading.concepts)
-                if concepts & term.concepts
-                and not reading.muted[at]
+                for at in self._told
+                if reading.concepts[at] & term.concepts
                 and (term.meant < 0 or reading.meant[at] == term.meant)
             ]
         return self._found[term]

@@ -11,15 +11,20 @@ COMMA, STOP, TURN = 1, 2, 3
 
 _LETTER = r"[^\W\d_]"
 _MARKS = "\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963"
-_WORD = re.compile(
-    rf"(?P<spaced>(?<![^\W_]){_LETTER}(?:[ .\-*_]{_LETTER}(?![^\W_{_MARKS}])){{3,}})"
-    rf"|(?P<word>(?:[^\W_]|[{_MARKS}])+(?:'(?:[^\W_])+)*)"
-    r"|(?P<stop>[.!?;:\n\u0964\u0965\u2026]+)|(?P<comma>,|\s[-\u2013\u2014]+\s|[()/&+])"
+_PIECE = re.compile(  # letter by letter; a word; the end of a sentence, but not in 38.5; a comma
+    rf"(?<!\w){_LETTER}(?:[ .\-*]{_LETTER}(?![\w{_MARKS}])){{3,}}"
+    rf"|[\w{_MARKS}]+(?:'\w+)*"
+    r"|(?:[!?;\n\u0964\u0965\u2026]|[.:](?!\d)|(?<!\d)[.:])+|,|\s[-\u2013\u2014]+\s|[()/&+]"
 )
-_NOTHING = {
-    **dict.fromkeys((0x2019, 0x2018, 0x02BC, 0x0060, 0x00B4, 0xFF07), "'"),
-    **dict.fromkeys((0x00AD, 0x093C, 0x034F), None),  # soft hyphen, nukta, grapheme joiner
+_BETWEEN_LETTERS = frozenset(" .-*")
+_COMMAS = frozenset(",()/&+ \t")
+_INSTEAD = {
+    "_": " ",
+    **dict.fromkeys("\u2019\u2018\u02bc`\u00b4\uff07", "'"),
+    **dict.fromkeys("\u00ad\u093c\u034f", ""),  # soft hyphen, nukta, grapheme joiner
+    **{chr(0x0966 + digit): str(digit) for digit in range(10)},
 }
+_REPLACED = re.compile(f"[{''.join(_INSTEAD)}]")
 # What nobody sees (controls, joiners, selectors, tags), and the accents of Latin letters.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
@@ -41,41 +46,47 @@ def read_words(message: str) -> Iterator[Word]:
 
     >>> [word.text for word in read_words("I CAN\u2019T breathe!! \uff28elp")]
     ['i', 'cant', 'breathe', 'help']
-    >>> [word.text for word in read_words("b l e e d i n g now")]
-    ['bleeding', 'now']
+    >>> [word.text for word in read_words("b l e e d i n g now, at 38.5")]
+    ['bleeding', 'now', 'at', '38', '5']
     """
+    return map(Word, *cut(message))
+
+
+def cut(message: str) -> tuple[list[str], list[int]]:
+    """Return the words of a message, and the break in front of each."""
+    texts: list[str] = []
+    gaps: list[int] = []
     gap = STOP
-    for found in _WORD.finditer(tidy(message)):
-        kind = found.lastgroup
-        if kind == "stop":
-            gap = max(gap, _break_at(found))
-        elif kind == "comma":
-            gap = max(gap, COMMA)
-        else:
-            text = re.sub(r"[ .\-*_]", "", found[0]) if kind == "spaced" else found[0]
-            yield Word(_plain_word(text), gap)
+    for text, pause in map(_text_or_pause, _PIECE.findall(tidy(message))):
+        if text:
+            texts.append(text)
+            gaps.append(gap)
             gap = 0
+        elif pause > gap:
+            gap = pause
+    return texts, gaps
+
+
+@lru_cache(maxsize=1 << 16)
+def _text_or_pause(piece: str) -> tuple[str, int]:
+    first = piece[0]
+    if first.isalnum() or piece[-1].isalnum():
+        spelt = first.isalpha() and piece[1:2] in _BETWEEN_LETTERS
+        return _plain_word("".join(piece[::2]) if spelt else piece), 0
+    return "", COMMA if first in _COMMAS else STOP
 
 
 def tidy(message: str) -> str:
     """Bring look-alike characters into one form and drop those that nobody sees."""
-    text = unicodedata.normalize("NFKC", message).casefold().translate(_NOTHING)
-    if text.isascii():
-        return text
-    text = _UNSEEN.sub("", text)
+    if message.isascii():
+        return message.lower().replace("_", " ").replace("`", "'")
+    text = unicodedata.normalize("NFKC", message).casefold()
+    text = _UNSEEN.sub("", _REPLACED.sub(lambda found: _INSTEAD[found[0]], text))
     if _ACCENTED.search(text):
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
     return text
 
 
-def _break_at(found: re.Match[str]) -> int:
-    """A dot or colon between digits, as in 38.5, separates nothing."""
-    start, end = found.span()
-    before, after = found.string[max(0, start - 1) : start], found.string[end : end + 1]
-    return 0 if before.isdigit() and after.isdigit() and found[0] in ".:" else STOP
-
-
-@lru_cache(maxsize=1 << 16)
 def _plain_word(text: str) -> str:
     text = text.removesuffix("'s").replace("'", "")
     if text.isascii() and not text.isalpha() and text[0].isalpha() and text[-1].isalpha():

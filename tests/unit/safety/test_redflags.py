@@ -1,10 +1,13 @@
 """Red flags: an emergency is found in a patient's own words; a mere question is none."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentic_rag.errors import BadPack
+from agentic_rag.safety.hunch import Hunch
 from agentic_rag.safety.redflags import pack_rule, read_rules
 from agentic_rag.settings import Settings
 
@@ -353,10 +356,53 @@ def test_a_plain_present_sign_stands_whatever_is_said_beside_it(said):
     assert FLAGS.find([around.format(said + ".")]) is not None
 
 
-def test_a_hunch_calls_off_no_rule_of_a_pack():
-    flags = read_rules([pack("odd", "odd", ("numb leg",))])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "what if, in a story, for a price, I can't breathe?",
+        "my gums bleed and won't stop",
+        "गाल सूज गया है, फीस कितनी?",
+        "fakt vicharaycha hota, rakt thambat nahi",
+    ],
+)
+def test_a_hunch_may_add_an_alarm_and_calls_none_off(said):
+    silent = {name: Hunch({}, -100.0, each.concepts) for name, each in FLAGS.hunches.items()}
+    without = replace(FLAGS, hunches=silent).find([said])
 
-    alarm = flags.find(["what if, in a story, for a price, a numb leg?"])
+    assert without is None or FLAGS.find([said]) == without
 
-    assert alarm is None or alarm.category == "odd"
-    assert flags.find(["last year, a filling. numb leg"]) is not None
+
+def test_the_rules_alone_find_what_is_plain():
+    silent = {name: Hunch({}, -100.0, each.concepts) for name, each in FLAGS.hunches.items()}
+
+    assert replace(FLAGS, hunches=silent).find(["I can't breathe"]).rule == "breathing"
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        ["my daughter broke a tooth in a fall", "no, two years ago, it was mended then"],
+        ["मुलाचा दात पडून तुटला", "नाही, गेल्या वर्षी"],
+    ],
+)
+def test_an_answer_that_it_was_long_ago_takes_the_sign_back(turns):
+    assert FLAGS.find(turns) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "as a boy I fell off a bicycle and broke this tooth, now I want a crown",
+        "1985 में साइकिल से गिरकर दाँत टूटा था, अब ब्रिज बदलवाना है",
+        "१९९८ मध्ये अपघातात दात पडले होते",
+        "कहते हैं अक्ल दाढ़ निकलवाने से लकवा हो जाता है, सच है क्या?",
+        "aage ka daant tedha hai, seedha karwana hai",
+        "dadh jorat dukhte pan tap suj kahich nahi",
+        "can braces make gums bleed?",
+        "hw long dos teeth whitning last",
+        "how soon can a knocked out tooth be put back?",
+        "an eye turns in towards the nose",
+    ],
+)
+def test_words_that_only_look_like_a_sign_are_none(said):
+    assert FLAGS.by_rule(FLAGS.read([said])) is None
