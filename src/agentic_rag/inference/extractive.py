@@ -19,6 +19,7 @@ _NEAR_BEST = 0.9  # share of the best score that a further sentence needs
 _SAME = 0.6  # share of words in common from which two sentences say the same
 _ANNOUNCES = re.compile(r"(?:How|Why|What|Whom|Which)\b")  # of a document, what it is about
 _IDENTITY = {"code", "id", "name", "title"}  # fields that tell which item, and nothing about it
+_RECORDS = (".json", ".jsonl")  # what stands in front of a colon there is a label, and no words
 _KIND_WEIGHT = 0.1
 _ALIKE = {
     "hurt": "pain",
@@ -94,7 +95,7 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
             continue
         told = said
         if field and said.endswith("."):  # a sentence says itself what it is about
-            told = said[len(field) + 2 :]
+            told = said[len(field) + 2 :] if passage.doc_id.endswith(_RECORDS) else said
         elif field and subject:
             told = f"{subject} \u2013 {said[0].lower()}{said[1:]}"
         found.append(_Statement(number, passage.heading, told, f"{passage.heading}: {said}"))

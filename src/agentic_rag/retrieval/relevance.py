@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, takewhile
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,9 +189,10 @@ def _judge(
     near = asking.meaning @ spoken.T  # [1 + words, statements]
     moves = 1.0 - asking.meaning[1:] @ asking.meaning[0]
     foreign = moves[:, None] + _PULL * (near[1:] - near[0])
-    here = asking.held_by(set(terms(f"{passage.heading} {passage.text}")))
+    file = set(terms(PurePosixPath(passage.doc_id).with_suffix("").as_posix()))
+    here = asking.held_by(file | set(terms(f"{passage.heading} {passage.text}")))
     foreign[here] = np.minimum(foreign[here], _HERE * moves[here, None])
-    held = np.array([asking.held_by(set(terms(statement))) for statement in statements]).T
+    held = np.array([asking.held_by(file | set(terms(each))) for each in statements]).T
     foreign[held] = 0.0
     unknown = np.array([word in lacks for word in asking.words])
     foreign[unknown] = np.maximum(foreign[unknown], _UNKNOWN)

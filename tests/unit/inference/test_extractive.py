@@ -8,10 +8,16 @@ from agentic_rag.agent.deps import Brief
 from agentic_rag.inference.extractive import ExtractiveWriter
 
 
-async def quote(*texts: str, wants=("How long does scaling take?",), headings=()) -> list[str]:
+async def quote(
+    *texts: str,
+    wants=("How long does scaling take?",),
+    headings=(),
+    label="faq.md#scaling",
+) -> list[str]:
     headings = headings or ("",) * len(texts)
     passages = tuple(
-        make_passage(text, heading=heading) for text, heading in zip(texts, headings, strict=True)
+        make_passage(text, heading=heading, label=label)
+        for text, heading in zip(texts, headings, strict=True)
     )
     brief = Brief(messages=(), wants=wants, passages=passages, max_tokens=None, temperature=None)
     draft = await ExtractiveWriter(WordEmbedder().embed).write(brief)
@@ -90,10 +96,20 @@ async def test_a_question_for_a_number_gets_one_of_its_kind(want, line):
     assert lines[0] == line
 
 
-async def test_a_field_that_is_a_sentence_is_quoted_without_its_name():
-    lines = await quote("Aftercare: Do not eat for an hour.", wants=("When may I eat?",))
+async def test_a_field_of_a_record_that_is_a_sentence_is_quoted_without_its_name():
+    text, wants = "Aftercare: Do not eat for an hour.", ("When may I eat?",)
+
+    lines = await quote(text, wants=wants, label="treatments.json#TX-1")
 
     assert lines == ["Do not eat for an hour. [1]"]
+
+
+async def test_a_sentence_with_a_colon_is_quoted_whole():
+    text = "Do not smoke for 72 hours: the socket may turn dry."
+
+    lines = await quote(text, wants=("How long must I not smoke?",), headings=("Extraction",))
+
+    assert lines == [f"{text} [1]"]
 
 
 async def test_what_announces_a_document_is_not_quoted():

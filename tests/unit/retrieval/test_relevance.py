@@ -1,6 +1,7 @@
 """Relevance: what fits passes, what only sounds alike does not."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from tests.fakes import WordEmbedder
@@ -231,3 +232,16 @@ def test_a_question_that_is_made_to_be_slow_is_read_in_no_time(question):
     asked_for(question)
 
     assert time.process_time() - start < 0.2
+
+
+async def test_the_name_of_a_file_tells_what_it_is_about(judge):
+    text, heading = "Do not smoke for 72 hours: the socket may turn dry.", "After it is taken out"
+    nameless = passage(text, heading)
+    named = replace(nameless, doc_id="aftercare/extraction.txt", label="aftercare/extraction.txt")
+
+    question = "How long must I not smoke after an extraction?"
+    without, with_it = await judge.judge(question, [nameless, named])
+
+    assert with_it.score > without.score
+    assert "extraction" in without.missing
+    assert "extraction" not in with_it.missing
