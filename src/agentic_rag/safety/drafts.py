@@ -93,9 +93,9 @@ def _known(link: str, known: str) -> str:
 def _whole(text: str) -> list[Claim]:
     """Return all sentences but the last, where that breaks off and the others do not."""
     said = list(_all(text))
-    ended = [claim.text.endswith(_ENDS) for claim in said]
-    breaks_off = len(said) > 1 and not ended[-1] and all(ended[:-1])
-    return said[:-1] if breaks_off else said
+    *others, last = [claim.text.endswith(_ENDS) for claim in said] or [True]
+    last = last or text.rstrip().endswith("]")  # who has given its number has ended it
+    return said if last or not others or not all(others) else said[:-1]
 
 
 def _all(text: str) -> Iterator[Claim]:

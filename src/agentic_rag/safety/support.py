@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agentic_rag.safety.figures import figure_refusal
-from agentic_rag.safety.grammar import ACTORS
+from agentic_rag.safety.grammar import ACTORS, MARKERS, NEGATORS, SHUNNING
 from agentic_rag.safety.hedges import hedge_refusal
 from agentic_rag.safety.likeness import Likeness, Pair, has_all, liken, swapped
 from agentic_rag.safety.reading import Reading, read
 from agentic_rag.safety.statements import Statement, statements
-from agentic_rag.safety.wording import Dictionary, dictionary
+from agentic_rag.safety.wording import Dictionary, dictionary, root
 
 _MOST_CHARS = 600  # a longer sentence is none, and cannot be judged
 _WIDEST_SPAN = 600  # of two statements that carry a half each
@@ -18,6 +18,7 @@ _PARAPHRASED = 0.9  # what a word counts that stands for another
 _CONNECTOR = re.compile(
     r"[,;]\s+(?:(?:and|but|while|so|or|whereas|because|although|though)\s+)?|\s+(?:and|but)\s+|\s+-\s+"
 )
+_TURNS_ROUND = SHUNNING | {root(word) for word in NEGATORS | MARKERS.keys() - {"who"}}
 _CONDITIONS = frozenset(
     {"who", "only if", "if", "unless", "except", "until", "than", "instead", "before", "after"}
 )
@@ -62,7 +63,7 @@ def find_support(
 def refusal(said: Reading, statement: Statement) -> str:
     """Return why a statement does not carry what is said, or nothing."""
     there = statement.reading
-    if said.roots == there.roots and said.amounts == there.amounts:
+    if _word_for_word(said, there):
         return ""
     if not said.says_enough:
         return "too little is said"
@@ -78,6 +79,13 @@ def refusal(said: Reading, statement: Statement) -> str:
         or figure_refusal(said, statement)
         or hedge_refusal(said, there, likeness.pairs)
     )
+
+
+def _word_for_word(said: Reading, there: Reading) -> bool:
+    """Tell whether a sentence is a whole statement, or all of it behind a field's plain name."""
+    before, rest = there.roots[: -len(said.roots)], there.roots[-len(said.roots) :]
+    is_name = there.field_roots.issuperset(before) and _TURNS_ROUND.isdisjoint(before)
+    return is_name and rest == said.roots and said.amounts == there.amounts
 
 
 def _find(said: Reading, told: Sequence[Statement]) -> Support | None:

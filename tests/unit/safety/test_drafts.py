@@ -56,3 +56,12 @@ def test_no_draft_leaves_markup_behind(draft):
     for claim in claims(draft):
         assert not set("<>`{}") & set(claim.text)
         assert "\n" not in claim.text
+
+
+def test_what_ends_with_its_number_breaks_off_nowhere():
+    said = claims("Wear aligners all day. [1]\nClear aligners - price: INR 90,000 [1]")
+
+    assert [claim.text for claim in said] == [
+        "Wear aligners all day.",
+        "Clear aligners - price: INR 90,000",
+    ]

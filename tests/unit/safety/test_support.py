@@ -296,3 +296,10 @@ def test_a_time_of_day_belongs_to_the_day_of_its_line():
     assert carried("On Saturdays we are open from 9.30 am to 2 pm.", text, "Hours")
     assert carried("The clinic is closed on Sundays.", text, "Hours")
     assert carried("On Saturdays we are open from 9.30 am to 8 pm.", text, "Hours") is None
+
+
+def test_what_stands_behind_a_fields_name_is_carried_word_for_word():
+    said = "From the age of 19, with a number that has been stable for 12 months."
+
+    assert carried(said, f"Who: {said}", "LASIK")
+    assert not carried("Hot drinks for 2 hours.", "Avoid: Hot drinks for 2 hours.", "Filling")
