@@ -237,6 +237,36 @@ def field_name(statement: str) -> str:
     return found[1] if found else ""
 
 
+_SAYS_NOT = re.compile(
+    r"\b(?:not|never|no|nor|without|cannot|avoid\w*|refrain|skip|exclu(?:ded|sions?)|forbidden"
+    r"|prohibited|contra-?indicat\w+)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
+
+_UNDER_IF = re.compile(r"(?:if|when|where|unless|in case)\b[^,]*$", re.IGNORECASE)
+
+
+def denial_over(text: str, start: int, heading: str = "") -> str:
+    """Return what says "not" of the item of a list that begins at `start`, if anything does.
+
+    That is the line above the list, or else the last of the headings over an item without a stop.
+
+    >>> text = "Do not:" + chr(10) + "- smoke" + chr(10) + "- eat nuts"
+    >>> denial_over(text, text.index("eat")), denial_over("- ice", 2, "Braces > What to avoid")
+    ('Do not:', 'What to avoid:')
+    """
+    lines = text[:start].split("\n")
+    if not _BULLET.fullmatch(lines.pop()):
+        return ""
+    above = (line.strip() for line in reversed(lines) if line.strip())
+    before = next((line for line in above if not _BULLET.match(line)), "")
+    said = sentences(before)[-1] if before and not _HEADING.match(before) else ""
+    if not said.endswith(":"):
+        item = text[start:].partition("\n")[0].rstrip()
+        said = "" if item.endswith((".", "!", "?")) else heading.rpartition(" > ")[2] + ":"
+    return said if _SAYS_NOT.search(said) and not _UNDER_IF.match(said) else ""
+
+
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     piece = text[start:end]
     left = len(piece) - len(piece.lstrip())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agentic_rag.domain import Draft, Passage
 from agentic_rag.kinds import tells_asked
-from agentic_rag.language import field_name, statement_spans, stem, terms, topic_words
+from agentic_rag.language import denial_over, field_name, statement_spans, stem, terms, topic_words
 
 _WANT_WEIGHT, _ASPECT_WEIGHT, _WORDS_WEIGHT = 0.4, 0.3, 0.3
 _PER_WANT = 3
@@ -98,6 +98,8 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
             told = said[len(field) + 2 :] if passage.doc_id.endswith(_RECORDS) else said
         elif field and subject:
             told = f"{subject} \u2013 {said[0].lower()}{said[1:]}"
+        elif denial := denial_over(passage.text, start, passage.heading):
+            told = f"{denial} {said}"
         found.append(_Statement(number, passage.heading, told, f"{passage.heading}: {said}"))
     return found
 

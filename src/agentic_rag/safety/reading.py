@@ -193,12 +193,18 @@ class _Walk:
             return  # "1 (composite)"
         if sign == ":" and self._text(at + 1) in _TERSE and len(self._pieces) - at <= _FEW:
             return  # "Sunday: closed"
+        if sign == ":" and self._scope.is_negated and self._lists_behind(at):
+            return  # "Avoid: hot drinks", "Not suitable for: children"
         if sign == "," and not self._scope.clause and self._text(0) in FRONTING:
             self._scope.flag("@front")
         if sign == "," and self._list_goes_on(at):
             self._scope.next_in_list(sign)
             return
         self._scope.end_clause()
+
+    def _lists_behind(self, at: int) -> bool:
+        """Tell whether nothing has been said in front of a colon but that it is not so."""
+        return not self._scope.in_clause() or self._text(at - 1) in NARROW_ENDS
 
     def _list_goes_on(self, at: int) -> bool:
         """Tell whether a comma stands in a list, under the same "not" as before."""

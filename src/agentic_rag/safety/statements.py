@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from agentic_rag.language import sentence_spans
+from agentic_rag.language import denial_over, sentence_spans
 from agentic_rag.safety.polarity import Figure
 from agentic_rag.safety.reading import Reading, read
 from agentic_rag.safety.wording import Dictionary
@@ -61,7 +61,10 @@ def statements(text: str, heading: str, words: Dictionary) -> tuple[Statement, .
             is_priced=bool(_PRICED.search(f"{heading} {text}")),
         )
 
-    told = [make(start, end, read(text[start:end], words, name)) for start, end, name in spans]
+    told = []
+    for start, end, name in spans:
+        said = f"{denial_over(text, start, heading)} {text[start:end]}".strip()
+        told.append(make(start, end, read(said, words, name)))
     cells = [make(start, end, read(said, words)) for start, end, said in _cells(text)]
     return (*_in_context(text, told), *_records(told), *cells)
 

@@ -112,6 +112,12 @@ async def test_a_sentence_with_a_colon_is_quoted_whole():
     assert lines == [f"{text} [1]"]
 
 
+async def test_an_item_of_a_list_is_quoted_with_what_denies_it():
+    lines = await quote("Do not:\n\n- smoke\n- eat nuts", wants=("May I eat nuts?",))
+
+    assert lines[0] == "Do not: eat nuts [1]"
+
+
 async def test_what_announces_a_document_is_not_quoted():
     passage = make_passage("How scaling is done. Scaling takes 40 minutes.", label="scaling.md")
     brief = Brief(

@@ -302,4 +302,35 @@ def test_what_stands_behind_a_fields_name_is_carried_word_for_word():
     said = "From the age of 19, with a number that has been stable for 12 months."
 
     assert carried(said, f"Who: {said}", "LASIK")
-    assert not carried("Hot drinks for 2 hours.", "Avoid: Hot drinks for 2 hours.", "Filling")
+
+
+@pytest.mark.parametrize("name", ["Avoid", "Do not have", "Not allowed", "Not recommended for you"])
+def test_a_fields_name_that_says_not_stands_over_what_is_behind_it(name):
+    record = f"{name}: Hot drinks for 2 hours."
+
+    assert not carried("Hot drinks are fine for 2 hours.", record, "Filling")
+    assert not carried("Hot drinks for 2 hours.", record, "Filling")
+    assert carried(f"{name} hot drinks for 2 hours.", record, "Filling")
+
+
+DENIED = "For two days, avoid:\n\n- hot drinks\n- nuts\n\nYou may:\n- have soup"
+
+
+@pytest.mark.parametrize(
+    ("text", "heading", "sentence", "is_true"),
+    [
+        (DENIED, "Filling", "Hot drinks are fine.", False),
+        (DENIED, "Filling", "Eat nuts.", False),
+        (DENIED, "Filling", "Avoid hot drinks for two days.", True),
+        (DENIED, "Filling", "Have soup.", True),
+        ("Do not eat:\n1. ice\n2. nuts", "Braces", "Eat ice.", False),
+        ("Do not eat:\n1. ice\n2. nuts", "Braces", "Do not eat nuts.", True),
+        ("- Hot drinks\n- Nuts", "Filling > What to avoid", "You can have hot drinks.", False),
+        ("- Hot drinks\n- Nuts", "Filling > What to avoid", "Avoid hot drinks.", True),
+        ("- Whitening", "What is not covered", "Whitening is covered.", False),
+        ("Exclusions: braces", "Insurance", "Braces are covered by the insurance.", False),
+        ("If you cannot come:\n- Call us by 5 pm.", "Visits", "Call us by 5 pm.", True),
+    ],
+)
+def test_what_says_not_above_a_list_stands_over_its_items(text, heading, sentence, is_true):
+    assert bool(carried(sentence, text, heading)) is is_true
