@@ -238,8 +238,8 @@ def field_name(statement: str) -> str:
 
 
 _SAYS_NOT = re.compile(
-    r"\b(?:not|never|no|nor|without|cannot|avoid\w*|refrain|skip|exclu(?:ded|sions?)|forbidden"
-    r"|prohibited|contra-?indicat\w+)\b|n['\u2019]t\b",
+    r"\b(?:not|never|no|nor|without|cannot|avoid\w*|refrain|skip|exclu(?:ded|sions)|forbidden"
+    r"|prohibited)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
 

@@ -13,15 +13,7 @@ def _each(kind: str, text: str) -> dict[str, str]:
 
 
 NEGATORS = _words("not no never none neither nor without cannot nobody nothing nowhere hardly")
-SHUNNING = frozenset(
-    map(
-        root,
-        _words(
-            "avoid refrain forbidden prohibited banned skip excluded exclusion exclusions"
-            " contraindicated contraindication contraindications"
-        ),
-    )
-)
+SHUNNING = frozenset(map(root, _words("avoid refrain forbidden prohibited banned skip exclusions")))
 SHUNNING_PAIRS = {("stay", "away"), ("keep", "away"), ("off", "limits"), ("steer", "clear")}
 PUT_OFF = frozenset(map(root, _words("postponed delayed deferred wait")))
 ACTORS = frozenset(map(root, _words("clinic practice team staff patient patients client people")))
