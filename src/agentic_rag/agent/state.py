@@ -24,6 +24,7 @@ class Journey(TypedDict, total=False):
     searches: tuple[str, ...]  # plan
     attempts: int  # plan
     passages: tuple[Passage, ...]  # retrieve
+    beside: tuple[Passage, ...]  # retrieve: what stands around them in their sections
     index: str | None  # retrieve: the version that was searched
     trouble: Degraded | None  # retrieve, or grade
     relevant: tuple[Passage, ...]  # grade

@@ -112,6 +112,7 @@ class Reading:
         self.held = self.held or self._take()
         wanted = (*queries, k, scope, self._dense_weight)
         found = self.held.recall(wanted)
+        await asyncio.sleep(0)  # who asks for what is remembered, over and over, lets others in
         if found is None:
             found = await self._search(self.held.index, queries, k, scope)
             self.held.remember(wanted, found)

@@ -49,7 +49,7 @@ async def grade(state: Journey, runtime: Runtime[Deps]) -> Journey:
     wants each gets its best passage before any gets its second.
     """
     deps, wants = runtime.context, state["wants"]
-    passages = _together(state["passages"], state.get("relevant", ()))
+    passages = _together((*state["passages"], *state.get("beside", ())), state.get("relevant", ()))
     if not passages:
         return _nothing(state)
     try:

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 async def retrieve(state: Journey, runtime: Runtime[Deps]) -> Journey:
-    """Write `passages` and the `index` that they are from, or the `trouble` that kept us.
+    """Write `passages`, what is `beside` them, and their `index`, or the `trouble` that kept us.
 
     What talks to models is not in them: from here on nobody can follow it, quote it or cite it.
     """
@@ -22,9 +22,14 @@ async def retrieve(state: Journey, runtime: Runtime[Deps]) -> Journey:
     k = state["question"].k or deps.limits.top_k
     try:
         found = await deps.retriever.search(state["searches"], k=k)
-        passages = [*found, *await deps.retriever.beside(found)]
+        around = await deps.retriever.beside(found)
     except RetrievalUnavailable as error:
         logger.warning("retrieval is unavailable: %s", error)
-        return {"passages": (), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}
-    kept = tuple(each for each in map(withheld, passages) if each)
-    return {"passages": kept, "index": deps.retriever.version, "trouble": None}
+        return {"passages": (), "beside": (), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}
+    passages, beside = (tuple(filter(None, map(withheld, each))) for each in (found, around))
+    return {
+        "passages": passages,
+        "beside": beside,
+        "index": deps.retriever.version,
+        "trouble": None,
+    }
