@@ -38,6 +38,10 @@ _BLOB = re.compile(
 _LETTERS_APART = re.compile(r"\b(?:\w[ .\-_*]){5,}\w\b")
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _MOST_QUOTED = 6  # sentences in one pair of quotes
+_DICTATES = re.compile(  # behind an order, on its line: an FAQ may say "Answer:", too
+    r"[ \t]*(?:answer|reply|respond|response|output|say|write|print)\b[^.:\n]{0,40}:[^\n]*",
+    re.IGNORECASE,
+)
 _HARMLESS_LINE_ENDS = ".!?:;\u0964"
 
 
@@ -163,7 +167,8 @@ def _with_payload(text: str, span: tuple[int, int]) -> tuple[int, int]:
         end += quoted.end()
     if said.rstrip().endswith(":"):
         end = _behind_colon(text, end)
-    return start, end
+    dictated = _DICTATES.match(text, end)
+    return start, dictated.end() if dictated else end
 
 
 def _behind_colon(text: str, end: int) -> int:
