@@ -236,6 +236,7 @@ async def test_ten_switches_under_eight_callers_mix_nothing(shop, versions):
             async with library.pinned() as reading:
                 seen = [await prices(reading), await prices(reading)]
             told.append(seen)
+            await asyncio.sleep(0.001)  # as a network takes: else eight callers are all that runs
 
     done = asyncio.Event()
     told: list[list[set[str]]] = []
