@@ -242,7 +242,6 @@ _SAYS_NOT = re.compile(
     r"|prohibited)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
-
 _UNDER_IF = re.compile(r"(?:if|when|where|unless|in case)\b[^,]*$", re.IGNORECASE)
 
 

@@ -7,12 +7,8 @@ from agentic_rag.agent.state import Journey
 from agentic_rag.personal import mask, values_in
 
 _OWN = {"timings", "trace", "answer"}
-_DOCUMENTS = {
-    "passages",
-    "beside",
-    "relevant",
-    "evidence",
-}  # a clinic's own numbers are nobody's secret
+# a clinic's own numbers are nobody's secret
+_DOCUMENTS = {"passages", "beside", "relevant", "evidence"}
 
 
 def describe(step: str, written: Journey) -> Mapping[str, object]:

@@ -218,7 +218,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _LED_BY = re.compile(
-    r"(?:(?:a|an|the|any|some|my|your|our|his|her|this|that|these|those|there|own|such|of)\s+)*",
+    r"^(?:(?:a|an|the|any|some|my|your|our|his|her|this|that|these|those|there|own|such|of)\s+)*",
     re.IGNORECASE,
 )
 _TO_DO = re.compile(
@@ -236,9 +236,8 @@ def asked_for(question: str) -> list[str]:
     """
     named: list[str] = []
     for found in _NAMED.finditer(question):
-        thing = found["thing"]
-        said = words(thing[_LED_BY.match(thing).end() :])  # type: ignore[union-attr]
-        named += takewhile(lambda word: word not in STOP_WORDS, said)
+        thing = _LED_BY.sub("", found["thing"])
+        named += takewhile(lambda word: word not in STOP_WORDS, words(thing))
     return [*named, *(found["deed"].lower() for found in _TO_DO.finditer(question))]
 
 
