@@ -8,13 +8,16 @@ import httpx
 
 from agentic_rag.agent.ask import ask
 from agentic_rag.agent.llm import Rung, configured, rungs
-from agentic_rag.bootstrap import House, build_house
+from agentic_rag.bootstrap.house import House, build_house
 from agentic_rag.domain import Outcome, Question
 from agentic_rag.errors import AgenticRagError, IndexRefused, Misconfigured
+from agentic_rag.inference.sight import Sight, of_failure, of_models
 from agentic_rag.settings import Settings
 
 State = Literal["ok", "warning", "fault"]
 _PROBE_S = 5.0
+_RULES_CHARS = 2_000  # of the safety prompt and a question, beside the documents
+_CHARS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +107,50 @@ async def _look_at_rung(rung: Rung, settings: Settings) -> Finding:
     try:
         async with httpx.AsyncClient(timeout=timeout, headers=headers) as client:
             reply = await client.get(f"{rung.base_url}/models")
-            reply.raise_for_status()
-            served = [str(model["id"]) for model in reply.json()["data"]]
-    except httpx.HTTPStatusError as error:
-        remedy = (
-            "check the key" if error.response.status_code in {401, 403} else "check the address"
-        )
-        return Finding("warning", what, f"answers {error.response.status_code}", remedy)
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        remedy = "it may be asleep: answers come from the documents meanwhile"
-        return Finding("warning", what, f"does not answer ({type(error).__name__})", remedy)
-    if rung.model not in served:
-        found = f"answers, but serves {', '.join(served[:5])}"
-        return Finding("warning", what, found, "set the model's name to one of these")
-    return Finding("ok", what, "answers")
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        sight, told = of_failure(error), type(error).__name__
+        return Finding("warning", what, f"{sight} ({told})", _remedy(sight, rung))
+    sight = of_models(reply.status_code, reply.content, rung.model)
+    if sight is Sight.HERE:
+        return _look_at_length(what, reply, rung, settings)
+    if sight is Sight.STRANGER:
+        found = f"answers, but serves {', '.join(_served(reply)) or 'no list of models'}"
+        return Finding("warning", what, found, _remedy(sight, rung))
+    return Finding("warning", what, f"{sight} ({reply.status_code})", _remedy(sight, rung))
+
+
+def _remedy(sight: Sight, rung: Rung) -> str:
+    prefix = "LLM" if rung.name == "vllm" else rung.name.upper()
+    remedies = {
+        Sight.KEY_REFUSED: f"set {prefix}_API_KEY to one that it takes",
+        Sight.STRANGER: f"set {prefix}_MODEL_NAME to one of these",
+        Sight.ELSEWHERE: f"mend {prefix}_BASE_URL",
+        Sight.LOADING: "wait: it is waking; answers come from the documents meanwhile",
+        Sight.BUSY: "give it more replicas, or ask less",
+        Sight.BROKEN: "see its own log",
+        Sight.CUT: "see its own log",
+    }
+    asleep = "it may be asleep: answers come from the documents meanwhile"
+    return remedies.get(sight, asleep)
+
+
+def _look_at_length(what: str, reply: httpx.Response, rung: Rung, settings: Settings) -> Finding:
+    """See that a prompt fits; vLLM says what it is served with, others do not."""
+    lengths = {m.get("id"): m.get("max_model_len") for m in reply.json()["data"]}
+    length = lengths.get(rung.model)
+    wanted = settings.llm_max_tokens + (_RULES_CHARS + settings.max_ctx_chars) // _CHARS_PER_TOKEN
+    if not isinstance(length, int) or length >= wanted:
+        return Finding("ok", what, "answers")
+    found = f"answers, but reads {length} tokens at once; a question may need {wanted}"
+    remedy = "serve it with a longer --max-model-len, or lower MAX_CTX_CHARS or LLM_MAX_TOKENS"
+    return Finding("warning", what, found, remedy)
+
+
+def _served(reply: httpx.Response) -> list[str]:
+    try:
+        return [str(model["id"]) for model in reply.json()["data"]][:5]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def _outside(settings: Settings) -> list[Finding]:

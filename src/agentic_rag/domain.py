@@ -5,6 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+SESSION_HEADER = "x-session-id"
+"""Names a conversation, in requests and replies."""
+
+MOST_TURNS, MOST_TURN_CHARS = 50, 20_000
+"""Of a conversation, and of each turn in it: what is taken, looked at and kept."""
+
 
 class Outcome(StrEnum):
     """How a question ended."""
@@ -21,6 +27,16 @@ class Degraded(StrEnum):
     LLM_UNAVAILABLE = "llm_unavailable"
     LLM_REJECTED = "llm_rejected"
     RETRIEVAL_UNAVAILABLE = "retrieval_unavailable"
+    OVERLOADED = "overloaded"
+    SESSION_UNAVAILABLE = "session_unavailable"
+
+
+class WhenCold(StrEnum):
+    """What becomes of a question that finds the LLM asleep."""
+
+    EXTRACTIVE = "extractive"
+    WAIT = "wait"
+    FALLBACK = "fallback"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +48,19 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How an LLM shall choose its words; None leaves it to the LLM."""
+
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What a caller asks, whichever door it came through.
 
@@ -39,20 +68,31 @@ class Question:
         k: passages to retrieve, 1 to 100; None takes the setting.
         max_tokens: upper bound on the tokens that an LLM may write.
         temperature: sampling temperature for an LLM, 0 to 2.
+        session_id: the conversation that it belongs to, among its caller's.
+        session_is_new: whether that was made up for it, so that nothing was said there before.
+        history: what was said before; empty: what is remembered of the session.
+        sampling: what else an LLM is told of how to choose its words.
         debug: whether the answer shall carry the trace of its journey.
+        when_cold: whether the documents answer for an LLM that sleeps, it is waited for, or the
+            next one is asked.
+        timeout_s: seconds that the answer may take.
     """
 
     text: str
     k: int | None = None
     max_tokens: int | None = None
     temperature: float | None = None
+    sampling: Sampling = field(default_factory=Sampling)
     session_id: str | None = None
+    session_is_new: bool = False
     history: tuple[Turn, ...] = ()
     debug: bool = False
+    when_cold: WhenCold = WhenCold.EXTRACTIVE
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Within:
     """Where to look: globs of doc_ids and of sections; none: everywhere."""
 
     documents: tuple[str, ...] = ()
@@ -121,13 +161,65 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The messages, as (role, text), that were laid out for a model.
+
+    Attributes:
+        seen_by: the model that got just these and answered; None where none did.
+    """
+
+    messages: tuple[tuple[str, str], ...] = ()
+    seen_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a rung of the LLM ladder wrote, before anything in it is believed."""
+    """What a rung of the LLM ladder wrote, before anything in it is believed.
+
+    Attributes:
+        told: the messages as the model got them, which may be less than it was to get.
+        eta_s: where the LLM slept, seconds until it may be awake.
+        is_cut: whether the LLM had no tokens left to say more.
+    """
 
     text: str
     generator: str
     usage: Usage = field(default_factory=Usage)
     degraded: Degraded | None = None
+    eta_s: float | None = None
+    told: tuple[tuple[str, str], ...] = ()
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """A sentence of a draft that is not in the answer, and why not."""
+
+    sentence: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What an answer was made of, for those who look after the agent; callers are not told.
+
+    Attributes:
+        searches: what was looked for.
+        passages: what was found, best first.
+        relevant: labels of the passages that were taken for evidence.
+        dropped: what was written and could not be proven.
+        index: the version that was searched; None where none was.
+        category: of an emergency.
+        reason: why it was declined, in one of a few words.
+    """
+
+    searches: tuple[str, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    relevant: tuple[str, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    index: str | None = None
+    category: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +231,12 @@ class Answer:
         sources: labels in order of use.
         notes: lines of the text that claim nothing: what the answer lacks, and its language.
         generator: who wrote it: vllm/<model>, openai/<model>, ollama/<model>, extractive or rules.
+        eta_s: where the LLM slept, seconds until it may be awake and a better answer be had.
+        is_cut: whether the LLM that wrote it had no tokens left to say more.
         timings: seconds by step.
         trace: what each step wrote, when the caller asked for it.
+        prompt: what a model saw, then, too.
+        way: what it was made of; no part of what is said.
     """
 
     text: str
@@ -151,6 +247,54 @@ class Answer:
     generator: str = "rules"
     degraded: Degraded | None = None
     usage: Usage = field(default_factory=Usage)
+    eta_s: float | None = None
+    is_cut: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)
     request_id: str = "-"
     trace: tuple[Mapping[str, object], ...] | None = None
+    prompt: Prompt | None = None
+    way: Way = field(default_factory=Way, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBegun:
+    """Told live: the part of the journey that begins."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmStatus:
+    """Told live: what a model that is not awake is doing.
+
+    Attributes:
+        eta_s: seconds until it may be awake, where that can be told.
+    """
+
+    state: str
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """Told live: one proven sentence with its `[n]`, and what it rests on.
+
+    Attributes:
+        index: its place in the answer, from 0; at 0 another draft begins, and those told before
+            are void.
+    """
+
+    text: str
+    citations: tuple[Citation, ...]
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisional:
+    """Told live: the documents' own answer, while a better one is waited for."""
+
+    answer: Answer
+
+
+Event = StepBegun | LlmStatus | Sentence | Provisional | Answer
+"""What is told live; an Answer is the last."""

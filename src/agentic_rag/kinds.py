@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 _AMOUNT = r"(?:\b(?:inr|rs|usd|eur)\b|[\u20b9$\u20ac\u00a3])[\s.]*\d"
 
@@ -26,11 +27,12 @@ def _kind(asks: str, tells: str, needed: str = "") -> Kind:
 
 
 _KINDS = (
+    _kind(r"\btemperatures?\b|\bhow (?:hot|cold|warm)\b", r"\d\s?\u00b0|\bdegrees?\b|\bcelsius\b"),
     _kind(
         r"\b(?:what|which|at what|from which) age\b|\bhow (?:old|young)\b|\btoo (?:old|young)\b",
         r"\bage\b|\bage of \d|\byears? (?:old|of age)\b|\bbirthday\b",
     ),
-    _kind(r"\bhow much\b|\bprice\b|\bcost|\bfee\b|\bcharge", _AMOUNT),
+    _kind(r"\bhow much\b|\bprice[sd]?\b|\bcost(?:s|ing)?\b|\bfees?\b|\bcharge[sd]?\b", _AMOUNT),
     _kind(
         r"\bhow much\b.*\b(?:price|cost|charge)s?\b|\bwhat\b.*\b(?:price|cost|charge)s?\b",
         _AMOUNT,
@@ -38,15 +40,20 @@ _KINDS = (
         r"|nothing|half|discount|concession|included|extra|cheaper)\b|\d ?%",
     ),
     _kind(
-        r"\bhow (?:long|soon|many (?:minutes|hours|days|weeks|months))\b|\bduration\b",
+        r"\bhow (?:long\b(?!.*\blasts?\b)|soon\b|many (?:minutes|hours|days|weeks|months)\b)"
+        r"|\bduration\b",
         r"\b(?:minute|hour|day|week|month|year)s?\b",
+    ),
+    _kind(
+        r"\bhow long\b.*\blasts?\b",
+        r"\blast(?:s|ing)?\b|\blife|\bperman|\bfor ever\b|\b(?:month|year)s?\b",
     ),
     _kind(
         r"\bhow many years\b.*\blasts?\b|\bhow long\b.*\blasts?\b.*\byears\b",
         r"\byears?\b",
         r"\byears?\b|\blast(?:s|ing)?\b|\blife|\bperman|\bfor ever\b",
     ),
-    _kind(r"\bwhat time\b|\bhours\b", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
+    _kind(r"\bwhat time\b|\bhours\b|^(?:time|timing)s?$", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
     _kind(
         r"\b(?:are|is|do|does|will) (?:you|it|the \w+)\b.{0,20}\b(?:open|close|closed)\b",
         r"\b(?:open|close[sd]?|shut|opening)\b",
@@ -73,6 +80,21 @@ def could_answer(question: str, texts: Iterable[str]) -> bool:
     needed = [each.needed for each in _asked(question) if each.needed]
     told = list(texts) if needed else []
     return all(any(each.search(text) for text in told) for each in needed)
+
+
+def names_kind(word: str, statement: str) -> bool:
+    """Tell whether a word only names a kind of which a statement tells something.
+
+    >>> names_kind("charge", "Whoever does not come pays INR 300"), names_kind("bracket", "INR 300")
+    (True, False)
+    """
+    kinds = _named_by(word)  # of most words none, which is asked of every statement
+    return bool(kinds) and any(each.tells.search(statement) for each in kinds)
+
+
+@lru_cache(maxsize=4096)
+def _named_by(word: str) -> list[Kind]:
+    return [each for each in _KINDS if each.asks.fullmatch(word)]
 
 
 def _asked(question: str) -> list[Kind]:

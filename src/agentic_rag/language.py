@@ -1,7 +1,7 @@
 """Words and sentences of a text. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -17,8 +17,8 @@ STOP_WORDS = frozenset(
     being below between both but by can can't could couldn't did didn't do does doesn't
     doing don't down during each else etc few for from further had has have having he her
     here hers him his how i i'd i'll i'm i've if in into is isn't it it's its itself just
-    let me more most my myself no nor not now of off on once only or other our ours out over
-    own please same shall she should so some such than that that's the their theirs them
+    let may me might more most my myself no nor not now of off on once only or other our ours out
+    over own please same shall she should so some such than that that's the their theirs them
     then there these they this those through to too u under until up upon us very was wasn't
     we we're were weren't what what's whats when where which while who whom whose why will
     with won't would you your yours
@@ -39,8 +39,8 @@ GENERIC_WORDS = frozenset(
 LIGHT_WORDS = frozenset(
     """
     able actual actually add affect allow almost alone already alright always amount anybody anyone
-    anything anyway apart around arrange ask available away back bad badly become beforehand begin
-    behalf behind best better big bit both bother bring broad call cannot careful carry
+    anything anyway apart apply around arrange ask available away back bad badly become beforehand
+    begin behalf behind best better big bit both bother bring broad call cannot careful carry
     case certain certainly change check choose clear close common complete consider
     correct couple current currently day deal decide differ different difficult doc
     doctor done due early easily easy eight eighteen eighty either eleven else end
@@ -53,7 +53,7 @@ LIGHT_WORDS = frozenset(
     low maam madam made main mainly major make manner matter maybe mention method middle might mind
     minor minute mode moment month mr mrs must near nearly never new next nice nine
     nineteen ninety nobody normal normally nothing notice now number often old one open
-    opt option order ordinary others overall part particular people perhaps person pick
+    opt option order ordinary others overall part particular patient people perhaps person pick
     place plan please plenty pls plz possible possibly prefer present previous proper
     properly provide put quick quickly quite range rather reach ready real reason recommend
     regard regular require rest rid same second see seem send serious set seven seventeen
@@ -72,7 +72,7 @@ KIN_WORDS = frozenset(
     """
     aunt auntie boss boyfriend brother colleague cousin dad daddy family father friend girlfriend
     grandchild granddad granddaughter grandfather grandma grandmother grandpa grandparent grandson
-    guest husband mama mom mother mum mummy neighbor neighbour nephew niece papa parent partner
+    guest husband law mama mom mother mum mummy neighbor neighbour nephew niece papa parent partner
     relative roommate sister spouse uncle wife
     """.split()  # noqa: SIM905
 )
@@ -191,8 +191,9 @@ def sentences(text: str) -> list[str]:
 
 
 _HEADING = re.compile(r"^#{1,6}\s")
+_UNDERLINE = re.compile(r"^\s*([=~-])\1{2,}\s*$")
 _FIELD = re.compile(r"^([A-Z][\w ]{0,40}): ")
-_BULLET = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+|\s*>\s*")
+BULLET = re.compile(r"\s*(?:(?:[-*+\u2022]|\d+[.)])\s+|>\s*)")
 _MAX_FIELD_CHARS = 300
 
 
@@ -200,8 +201,8 @@ _MAX_FIELD_CHARS = 300
 def statement_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Return (start, end) of each statement of a document: what can be quoted on its own.
 
-    A line `field: value` is one statement, so that the value keeps its name; headings, and lines
-    without a stop above an empty one, are none.
+    A line `field: value` is one statement, so that the value keeps its name; headings, underlined
+    lines, and lines without a stop above an empty one are none: but the last row of a table is.
 
     >>> text = "## Fees" + chr(10) + "Price band: INR 6 to 9" + chr(10) + "- Pay. In cash."
     >>> [text[a:b] for a, b in statement_spans(text)]
@@ -211,20 +212,35 @@ def statement_spans(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _find_statements(text: str) -> Iterator[tuple[int, int]]:
-    at = 0
+    at, before = 0, ""
     lines = text.splitlines(keepends=True)
     for line, following in zip_longest(lines, lines[1:], fillvalue="."):
         body = line.rstrip()
-        bullet = _BULLET.match(body)
-        is_title = not bullet and body[-1:].isalnum() and not following.strip()
+        bullet = BULLET.match(body)
+        is_over = not following.strip() and (not before or before.endswith((".", "!", "?", ":")))
+        is_title = body[-1:].isalnum() and (is_over or _UNDERLINE.match(following))
+        is_title = not bullet and is_title
+        before = "" if _HEADING.match(body) else body
         if field_name(body) and len(body) <= _MAX_FIELD_CHARS:
             yield from _trimmed(text, at, at + len(body))
-        elif not is_title and not _HEADING.match(body):
+        elif not is_title and not _HEADING.match(body) and not _UNDERLINE.match(body):
             start = at + (bullet.end() if bullet else 0)
             yield from (
                 (start + a, start + b) for a, b in sentence_spans(text[start : at + len(body)])
             )
         at += len(line)
+
+
+_LEANS = re.compile(r"(?:it|they|this|these|those|he|she)\b", re.IGNORECASE)
+
+
+def leans(statement: str) -> bool:
+    """Tell whether a statement speaks of what the one before it has named.
+
+    >>> leans("It lasts 20 minutes."), leans("Scaling lasts 20 minutes.")
+    (True, False)
+    """
+    return bool(_LEANS.match(statement))
 
 
 def field_name(statement: str) -> str:
@@ -245,6 +261,20 @@ _SAYS_NOT = re.compile(
 _UNDER_IF = re.compile(r"(?:if|when|where|unless|in case)\b[^,]*$", re.IGNORECASE)
 
 
+@_remembered
+def _above_items(text: str) -> Mapping[int, str]:
+    """Return the line above its list for each item, by where the item's words begin."""
+    found, above, at = dict[int, str](), "", 0
+    for line in text.split("\n"):
+        bullet = BULLET.match(line)
+        if bullet:
+            found[at + bullet.end()] = above
+        elif line.strip():
+            above = line.strip()
+        at += len(line) + 1
+    return found
+
+
 def denial_over(text: str, start: int, heading: str = "") -> str:
     """Return what says "not" of the item of a list that begins at `start`, if anything does.
 
@@ -254,12 +284,10 @@ def denial_over(text: str, start: int, heading: str = "") -> str:
     >>> denial_over(text, text.index("eat")), denial_over("- ice", 2, "Braces > What to avoid")
     ('Do not:', 'What to avoid:')
     """
-    lines = text[:start].split("\n")
-    if not _BULLET.fullmatch(lines.pop()):
+    above = _above_items(text).get(start)
+    if above is None:
         return ""
-    above = (line.strip() for line in reversed(lines) if line.strip())
-    before = next((line for line in above if not _BULLET.match(line)), "")
-    said = sentences(before)[-1] if before and not _HEADING.match(before) else ""
+    said = sentences(above)[-1] if above and not _HEADING.match(above) else ""
     if not said.endswith(":"):
         item = text[start:].partition("\n")[0].rstrip()
         said = "" if item.endswith((".", "!", "?")) else heading.rpartition(" > ")[2] + ":"

@@ -11,8 +11,10 @@ import orjson
 from pydantic import Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agentic_rag.domain import WhenCold
 from agentic_rag.errors import BadSettings
 
+_RATE = r"^$|^[1-9]\d{0,4}/(second|minute|hour|day)$"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 
@@ -36,12 +38,44 @@ class Settings(BaseSettings):
 
     llm_base_url: str = Field("", description="vLLM's OpenAI address, ending in /v1; empty: none")
     llm_model_name: str = Field("llm-server", description="model name that vLLM serves")
+    llm_replicas: str = Field(
+        "",
+        description="of vLLM: host:port,... or dns://host:port or kubernetes://namespace/service",
+    )
     llm_api_key: SecretStr = Field(SecretStr("EMPTY"), description="key for LLM_BASE_URL")
     llm_fallbacks: Annotated[tuple[LlmRung, ...], NoDecode] = Field(
         (), description="rungs behind the primary LLM, comma separated: openai, ollama"
     )
     llm_timeout_s: float = Field(
         30.0, gt=0, allow_inf_nan=False, description="seconds that one LLM call may take"
+    )
+    llm_when_cold: WhenCold = Field(
+        WhenCold.EXTRACTIVE,
+        description="where the LLM sleeps: extractive answers without, wait, or fallback: the next",
+    )
+    llm_wake_limit_s: float = Field(
+        900.0, gt=0, allow_inf_nan=False, description="seconds after which a wake-up has failed"
+    )
+    llm_idle_s: float = Field(
+        300.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds that the platform leaves an LLM running which nobody asks",
+    )
+    llm_most_waiting: int = Field(
+        500, ge=0, description="callers who may wait for a wake-up at once; others do not wait"
+    )
+    llm_warm_every_s: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds between looks that keep the LLM awake in open hours; empty: none",
+    )
+    request_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds that an answer may take where the caller names no time",
     )
     llm_connect_timeout_s: float = Field(
         3.0, gt=0, allow_inf_nan=False, description="seconds to connect to an LLM"
@@ -53,8 +87,14 @@ class Settings(BaseSettings):
     openai_base_url: str = Field(
         "", description="another address for the OpenAI rung; empty: theirs"
     )
+    openai_timeout_s: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="of its own; empty: LLM_TIMEOUT_S"
+    )
     ollama_base_url: str = Field("", description="e.g. http://localhost:11434; turns that rung on")
     ollama_model_name: str = Field("llama3.2", description="model of the Ollama rung")
+    ollama_timeout_s: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="of its own; empty: LLM_TIMEOUT_S"
+    )
 
     llm_external_policy: ExternalPolicy = Field(
         "redact",
@@ -109,16 +149,90 @@ class Settings(BaseSettings):
         3, ge=1, le=20, description="passages laid before the LLM, for each part of a question"
     )
     max_ctx_chars: int = Field(2400, ge=200, le=100_000, description="characters of them, together")
+    chat_top_k: int = Field(
+        4, ge=1, le=100, description="on /chat: passages retrieved when the caller names no k"
+    )
+    chat_max_tokens: int = Field(
+        256, ge=1, le=8192, description="on /chat: most tokens that a caller may have written"
+    )
+    chat_max_temperature: float = Field(
+        0.5, ge=0, le=2, description="on /chat: highest temperature that a caller may ask for"
+    )
     max_attempts: int = Field(2, ge=1, le=5, description="times the agent may search per question")
     max_question_chars: int = Field(4000, ge=1, le=100_000, description="longest question taken")
+    max_concurrency: int = Field(
+        256, ge=1, le=100_000, description="questions under way at most; more are refused with 429"
+    )
+    shutdown_notice_s: float = Field(
+        2.0,
+        ge=0,
+        le=600,
+        description="seconds after SIGTERM in which it says not ready, and still takes questions",
+    )
+    shutdown_grace_s: int = Field(
+        30, ge=1, le=3600, description="seconds after those in which what is under way is finished"
+    )
     max_instances: int = Field(128, ge=1, le=4096, description="most questions in one call")
+
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hashes of the callers' keys, comma separated: `agentic-rag keys new`"
+    )
+    allow_no_keys: bool = Field(
+        False, description="without keys, serve other machines too, and not only this one"
+    )
+    metrics_open: bool = Field(
+        False, description="/metrics asks for no key; else, where keys are set, for the admin's"
+    )
+    jwt_issuer: str = Field("", description="of the JSON web tokens that are taken beside keys")
+    jwt_audience: str = Field("", description="that such a token has to be meant for")
+    jwt_jwks_url: str = Field("", description="where the issuer's public keys are; empty: no JWTs")
+    jwt_leeway_s: float = Field(
+        30.0, ge=0, le=300, allow_inf_nan=False, description="that their clock may be off by"
+    )
+    rate_limit: str = Field(
+        "", pattern=_RATE, description="of one caller at one replica: 60/minute; empty: none"
+    )
+    max_concurrency_per_key: int = Field(
+        0, ge=0, le=100_000, description="requests of one caller under way at once; 0: no limit"
+    )
+    max_body_bytes: int = Field(
+        4_194_304, ge=1024, le=1_073_741_824, description="largest request, over REST or gRPC"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="pages that browsers may call from, comma separated: https://clinic.example"
+    )
+    session_ttl: int = Field(
+        86_400,
+        ge=0,
+        description="seconds that a conversation is kept after its last turn; 0: none is kept",
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="Postgres that keeps conversations and records of answers; empty: files",
+    )
+    ui_server: str = Field(
+        "http://127.0.0.1:8080", description="the server that the page for people asks"
+    )
+    ui_api_key: SecretStr = Field(
+        SecretStr(""), description="the page's key at that server; empty: none; no browser sees it"
+    )
+
+    answers_ttl: int = Field(
+        2_592_000,
+        ge=0,
+        description="seconds that a record of an answer is kept; 0: none is, nor feedback",
+    )
+
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="where traces go, over OTLP/HTTP: http://localhost:4318; empty: nowhere"
+    )
 
     log_format: Literal["text", "json"] = Field("text", description="shape of the log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level"
     )
 
-    @field_validator("llm_fallbacks", mode="before")
+    @field_validator("llm_fallbacks", "api_keys", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -155,7 +269,29 @@ class Settings(BaseSettings):
             raise ValueError("is of no use without CHROMA_SSL=true")
         return value
 
-    @field_validator("llm_base_url", "openai_base_url", "ollama_base_url")
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _meant_for_us(cls, value: str, told: ValidationInfo) -> str:
+        if value and not (told.data.get("jwt_issuer") and told.data.get("jwt_audience")):
+            raise ValueError("needs JWT_ISSUER and JWT_AUDIENCE: whose tokens, and for whom")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("expected a URL that starts with postgresql://")
+        return value
+
+    @field_validator(
+        "llm_base_url",
+        "openai_base_url",
+        "ollama_base_url",
+        "jwt_jwks_url",
+        "ui_server",
+        "otel_exporter_otlp_endpoint",
+    )
     @classmethod
     def _http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

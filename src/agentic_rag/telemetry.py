@@ -11,6 +11,7 @@ import orjson
 
 from agentic_rag.personal import mask
 
+REQUEST_HEADER = "x-request-id"
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._:-]")
@@ -38,6 +39,8 @@ class _PersonalDataFilter(logging.Filter):
     _formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if hasattr(record, "event"):  # which holds nothing that somebody wrote
+            return True
         record.msg, record.args = mask(_told(record)), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = mask(self._formatter.formatException(record.exc_info))
@@ -55,7 +58,8 @@ class _NotTheCallersFault(logging.Filter):
     """Keeps kserve's tracebacks of what was told to the caller, and is no fault, out of the log."""
 
     _TOLD = frozenset(
-        {"InvalidInput", "Refused", "Failed", "Closed", "ModelNotFound", "ModelNotReady"}
+        {"InvalidInput", "Refused", "Failed", "Busy", "Closed", "Forbidden"}
+        | {"NoSuchModel", "ModelNotReady"}
     )
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -65,13 +69,14 @@ class _NotTheCallersFault(logging.Filter):
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, Any] = {
             "time": self.formatTime(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "request_id": getattr(record, "request_id", "-"),
-            "message": record.getMessage(),
         }
+        event = getattr(record, "event", None)
+        line |= {"event": "request", **event} if event else {"message": record.getMessage()}
         if record.exc_info:
             line["traceback"] = record.exc_text or self.formatException(record.exc_info)
         return orjson.dumps(line).decode()

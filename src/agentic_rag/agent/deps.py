@@ -1,12 +1,13 @@
 """What the agent leans on, as the narrowest protocols; `bootstrap` hands in the concrete parts."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from agentic_rag.agent.admission import Admission
 from agentic_rag.clinic.profile import Profile
-from agentic_rag.domain import Draft, Passage, Turn
+from agentic_rag.domain import Answer, Draft, Passage, Question, Sampling, Turn, WhenCold
 from agentic_rag.safety.redflags import RedFlags
 
 Message = tuple[str, str]
@@ -74,13 +75,23 @@ class Planner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """All that a rung of the ladder gets: the prompt for a model, the passages for the quoter."""
+    """All that a rung of the ladder gets: the prompt for a model, the passages for the quoter.
+
+    Attributes:
+        when_cold: what becomes of it where a model sleeps.
+        deadline: until when a model may write, as `time.monotonic` has it.
+        hear: takes what a model writes while it writes; "" where it begins, be it anew.
+    """
 
     messages: tuple[Message, ...]
     wants: tuple[str, ...]
     passages: tuple[Passage, ...]
     max_tokens: int | None
     temperature: float | None
+    sampling: Sampling = field(default_factory=Sampling)
+    when_cold: WhenCold = WhenCold.EXTRACTIVE
+    deadline: float | None = None
+    hear: Callable[[str], None] | None = None
 
 
 class Writer(Protocol):
@@ -88,6 +99,81 @@ class Writer(Protocol):
 
     async def write(self, brief: Brief) -> Draft:
         """Return a draft whose `[n]` name brief.passages[n - 1]."""
+        ...
+
+
+class SleeperStatus(Protocol):
+    """What a model is doing, and how long until it may be awake."""
+
+    @property
+    def state(self) -> str: ...  # noqa: D102
+
+    @property
+    def eta_s(self) -> float | None: ...  # noqa: D102
+
+
+class Sleeper(Protocol):
+    """A model that may sleep."""
+
+    @property
+    def status(self) -> SleeperStatus:
+        """Say what is known now."""
+        ...
+
+    async def wait(self, within_s: float) -> bool:
+        """Tell whether it is awake, having waited for that so long at most."""
+        ...
+
+    def seat(self) -> AbstractContextManager[bool]:
+        """Lend one of the seats of those who wait; tells whether there was one."""
+        ...
+
+
+class Talk(Protocol):
+    """One turn of a conversation, while nobody else speaks in it."""
+
+    @property
+    def history(self) -> tuple[Turn, ...]:
+        """What was said before."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether that is all that was said."""
+        ...
+
+    async def remember(self, *said: Turn) -> bool:
+        """Tell whether what was said is kept."""
+        ...
+
+
+class Conversations(Protocol):
+    """What was said before, session by session; each is the caller's own."""
+
+    def turn(
+        self, session_id: str, *, is_new: bool, until: float | None
+    ) -> AbstractAsyncContextManager[Talk]:
+        """Speak in a session when all who came before have done so; in a new one nothing was said.
+
+        Raises:
+            Overloaded: too many speak there, or they took until then.
+        """
+        ...
+
+    async def glance(self, session_id: str, *, until: float | None) -> tuple[Turn, ...]:
+        """Return what was said, past those who speak; nothing where nobody can stand in the way."""
+        ...
+
+    def note(self, session_id: str, *said: Turn) -> None:
+        """Remember soon, for one who cannot wait."""
+        ...
+
+
+class Observer(Protocol):
+    """Looks at each final answer, and stands in the way of none."""
+
+    def see(self, question: Question, answer: Answer) -> None:
+        """Take note of an answer right before it goes out; returns at once, whatever is broken."""
         ...
 
 
@@ -116,6 +202,7 @@ class Limits:
     """How much of everything.
 
     Attributes:
+        most_snippets: passages laid before a model, however many parts a question has.
         enough: relevance from which a passage is evidence, 0 to 1.
         max_steps: steps of one journey, whatever happens.
     """
@@ -126,6 +213,7 @@ class Limits:
     max_attempts: int
     enough: float
     max_steps: int
+    most_snippets: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +223,11 @@ class Deps:
     Attributes:
         checker: a stronger check of sentences; None where the words alone decide.
         planner: helps to plan where a model is awake; None: the rules plan alone.
+        sleeper: the model that may sleep; None where there is none.
+        live: whether somebody hears of the journey while it lasts.
+        admission: who may work now.
+        conversations: what was said before; None where nothing is kept.
+        observer: sees each final answer.
     """
 
     profile: Profile
@@ -147,3 +240,8 @@ class Deps:
     limits: Limits
     checker: Checker | None = None
     planner: Planner | None = None
+    sleeper: Sleeper | None = None
+    live: bool = False
+    admission: Admission = field(default_factory=Admission)
+    conversations: Conversations | None = None
+    observer: Observer | None = None

@@ -22,6 +22,8 @@ from agentic_rag.agent.steps.plan import plan
 from agentic_rag.agent.steps.retrieve import retrieve
 from agentic_rag.agent.steps.triage import triage
 from agentic_rag.agent.trace import describe
+from agentic_rag.domain import StepBegun
+from agentic_rag.tracing import span
 
 Step = Callable[[Journey, Runtime[Deps]], Awaitable[Journey]]
 _STEPS: tuple[Step, ...] = (
@@ -50,6 +52,24 @@ def build_graph() -> Graph:
     return graph.compile()
 
 
+async def rushed(journey: Journey, deps: Deps) -> Journey | None:
+    """Go an emergency's way, past every queue and what it costs to walk a graph; None: it is none.
+
+    The same steps stand in the graph, which does not trust that this was asked.
+    """
+    for step in (triage, escalate):
+        written = await _timed(step)(journey, Runtime(context=deps))
+        journey = {
+            **journey,
+            **written,
+            "timings": {**journey["timings"], **written["timings"]},
+            "trace": (*journey["trace"], *written.get("trace", ())),
+        }
+        if not journey["alarm"]:
+            return None
+    return journey
+
+
 async def after_triage(state: Journey) -> Literal["escalate", "decline", "plan"]:
     """A red flag leaves at once, before anything that could fail; then what is nobody's to know."""
     if state["alarm"]:
@@ -74,13 +94,15 @@ async def after_grade(
 
 
 def _timed(step: Step) -> Step:
-    """Add what a step took and, when the caller asked for it, what it wrote."""
+    """Add what a step took and, for who wants to know, that it begins and what it wrote."""
 
     @wraps(step)
     async def run(state: Journey, runtime: Runtime[Deps]) -> Journey:
-        start = time.perf_counter()
-        written = await step(state, runtime)
-        name = step.__name__
+        start, name = time.perf_counter(), step.__name__
+        if runtime.context.live:
+            runtime.stream_writer(StepBegun(step=name))
+        with span(f"step {name}", {"agentic_rag.step": name}):
+            written = await step(state, runtime)
         spent = state.get("timings", {}).get(name, 0.0) + time.perf_counter() - start
         written["timings"] = {name: spent}
         if state["question"].debug:

@@ -2,18 +2,27 @@
 
 import operator
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from agentic_rag.agent.deps import Message
 from agentic_rag.agent.planning.small_talk import SmallTalk
-from agentic_rag.domain import Answer, Degraded, Draft, Passage, Question
+from agentic_rag.domain import Answer, Degraded, Draft, Dropped, Passage, Question
 from agentic_rag.safety.redflags import Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a model has just written, before anything in it is believed; "" where it begins."""
+
+    text: str
 
 
 class Journey(TypedDict, total=False):
     """Each key is written by the step named beside it."""
 
     question: Question  # the caller
+    deadline: float | None  # the caller: until when, as `time.monotonic` has it
     alarm: Alarm | None  # triage
     pries: bool  # triage: whether the agent itself is asked for, and no document
     small_talk: SmallTalk | None  # plan
@@ -36,6 +45,7 @@ class Journey(TypedDict, total=False):
     evidence: tuple[Passage, ...]  # compose
     messages: tuple[Message, ...]  # compose
     draft: Draft  # generate
+    dropped: tuple[Dropped, ...]  # cite: what was written and is not in the answer
     answer: Answer  # cite, escalate, greet or decline
     timings: Annotated[dict[str, float], operator.or_]  # every step, by name, in seconds
     trace: Annotated[tuple[Mapping[str, object], ...], operator.add]  # every step, when asked for

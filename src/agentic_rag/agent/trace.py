@@ -1,9 +1,10 @@
 """Tells, for a person who debugs, what a step wrote. Pure."""
 
 from collections.abc import Mapping, Set
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 
 from agentic_rag.agent.state import Journey
+from agentic_rag.domain import Draft
 from agentic_rag.personal import mask, values_in
 
 _OWN = {"timings", "trace", "answer"}
@@ -28,6 +29,8 @@ def describe(step: str, written: Journey) -> Mapping[str, object]:
 
 
 def _untold(key: str, value: object) -> object:
+    if isinstance(value, Draft):
+        return replace(value, told=())
     if key != "messages" or not isinstance(value, tuple):
         return value
     return tuple(message for message in value if message[0] != "system")

@@ -28,6 +28,9 @@ class _Strict(BaseModel):
 
 
 Tongue = Literal["en", "hi", "mr"]
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_CLOCK = r"(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
+Span = Annotated[str, StringConstraints(pattern=rf"^{_CLOCK}-{_CLOCK}$")]
 
 
 class Phones(_Strict):
@@ -103,6 +106,7 @@ class Profile(_Strict):
     Attributes:
         emergency_lines: the first line of an emergency's answer in the patient's language.
         crisis: for somebody who may harm themselves.
+        open_hours: the hours, for programs: by weekday, "09:30-18:30"; a night is cut at "24:00".
         elsewhere: topics that patients ask for and the documents do not speak of.
         texts: the clinic's own words for what needs no documents, by language.
     """
@@ -117,6 +121,7 @@ class Profile(_Strict):
     emergency_lines: dict[Tongue, Line] = Field(default_factory=dict)
     crisis: Crisis = Field(default_factory=Crisis)
     hours: Line | None = None
+    open_hours: dict[Day, tuple[Span, ...]] = Field(default_factory=dict)
     synonyms: dict[Line, tuple[Line, ...]] = Field(default_factory=dict)
     elsewhere: tuple[Line, ...] = ()
     noisy_sources: tuple[Line, ...] = ()
@@ -127,6 +132,16 @@ class Profile(_Strict):
     )
     disclaimer: Line | None = None
     tone: Line | None = None
+
+    @field_validator("open_hours")
+    @classmethod
+    def _forwards(cls, value: dict[Day, tuple[Span, ...]]) -> dict[Day, tuple[Span, ...]]:
+        for day, spans in value.items():
+            for span in spans:
+                start, _, end = span.partition("-")
+                if start >= end:
+                    raise ValueError(f"{day}: expected an end behind the start, found {span}")
+        return value
 
     @field_validator("timezone")
     @classmethod

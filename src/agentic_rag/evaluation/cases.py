@@ -38,7 +38,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Said(_Strict):
+class Earlier(_Strict):
     """One message of the conversation before."""
 
     role: Literal["user", "assistant"]
@@ -51,10 +51,12 @@ class Case(_Strict):
     Attributes:
         id: names it in reports; by default the number of its line.
         pack: the clinic pack that it is about, by name; none: the one that is set.
+        review: why a person has to look at it; it is refused as a case for as long as that stands.
     """
 
     id: Line
     pack: PackName | None = None
+    review: Line | None = None
 
     @classmethod
     def by_line(cls, number: int) -> dict[str, object]:
@@ -72,7 +74,7 @@ class GoldenCase(Case):
     """
 
     question: Line
-    history: tuple[Said, ...] = ()
+    history: tuple[Earlier, ...] = ()
     kind: Literal[
         "plain",
         "paraphrase",
@@ -112,7 +114,7 @@ class TriageCase(Case):
     """
 
     text: Line
-    history: tuple[Said, ...] = ()
+    history: tuple[Earlier, ...] = ()
     language: Line
     expected: Literal["emergency", "crisis", "none"]
     category: Line | None = None
@@ -182,6 +184,8 @@ def read_suite(path: Path, kind: type[C]) -> list[C]:
     cases: dict[str, C] = {}
     for number, line in _lines(path):
         case = _read_case(f"{path}:{number}", line, kind, number)
+        if case.review:
+            raise BadSuite(f"{path}:{number}: review: put the case right, and take this field out")
         if case.id in cases:
             raise BadSuite(f"{path}:{number}: id: {case.id} is another line's already")
         cases[case.id] = case
@@ -223,5 +227,5 @@ def name_faults(error: ValidationError) -> str:
     return "; ".join(fault.replace("Value error, ", "") for fault in faults)
 
 
-def _turns(history: tuple[Said, ...]) -> tuple[Turn, ...]:
+def _turns(history: tuple[Earlier, ...]) -> tuple[Turn, ...]:
     return tuple(Turn(role=said.role, text=said.text) for said in history)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentic_rag.bootstrap import build_house, ingest_folder
+from agentic_rag.bootstrap.house import build_house
+from agentic_rag.bootstrap.indexing import ingest_folder
 from agentic_rag.clinic.profile import SHIPPED_PACK
 from agentic_rag.errors import BadSuite
 from agentic_rag.evaluation.cases import SHIPPED_SUITES, Case, SuiteName, read_suite

@@ -9,7 +9,7 @@ from agentic_rag.agent.ask import ask
 from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.steps.cite import prove_all
 from agentic_rag.agent.steps.triage import triage
-from agentic_rag.domain import Answer, Outcome, Passage, Question
+from agentic_rag.domain import Answer, Outcome, Passage, Question, WhenCold
 from agentic_rag.language import words
 from agentic_rag.safety.redflags import Alarm
 
@@ -40,7 +40,8 @@ class Subject:
         quoting = replace(deps, ladder=deps.quoter)
 
         async def answer(question: Question) -> Answer:
-            return await ask(question, deps=deps)
+            # the model is what is examined: one that sleeps is waited for
+            return await ask(replace(question, when_cold=WhenCold.WAIT), deps=deps)
 
         async def ends(question: Question) -> Outcome:
             return (await ask(question, deps=quoting)).outcome

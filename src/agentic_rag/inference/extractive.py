@@ -10,11 +10,21 @@ from numpy.typing import NDArray
 
 from agentic_rag.domain import Draft, Passage
 from agentic_rag.kinds import tells_asked
-from agentic_rag.language import denial_over, field_name, statement_spans, stem, terms, topic_words
+from agentic_rag.language import (
+    denial_over,
+    field_name,
+    leans,
+    statement_spans,
+    stem,
+    terms,
+    topic_words,
+)
 
 _WANT_WEIGHT, _ASPECT_WEIGHT, _WORDS_WEIGHT = 0.4, 0.3, 0.3
 _PER_WANT = 3
-_MOST = 5
+_MOST = 6
+_SHORT_SECTION = 4  # statements
+_NEAR_SECTION = 0.6  # share of the best score that another of its section needs
 _NEAR_BEST = 0.9  # share of the best score that a further sentence needs
 _SAME = 0.6  # share of words in common from which two sentences say the same
 _ANNOUNCES = re.compile(r"(?:How|Why|What|Whom|Which)\b")  # of a document, what it is about
@@ -50,6 +60,8 @@ class _Statement:
     heading: str
     said: str
     in_context: str
+    field: str
+    is_on_foot: bool  # says "it" for what the one before has named
 
 
 class ExtractiveWriter:
@@ -78,7 +90,12 @@ class ExtractiveWriter:
             meant, asked = await self._embed([want, aspect])
             closeness = _WANT_WEIGHT * (in_context @ meant)
             closeness += _ASPECT_WEIGHT * (in_context @ asked)
-            chosen += _best(_scores(want, statements, closeness), statements, chosen)
+            scores = _scores(want, statements, closeness)
+            best = _best(scores, statements, chosen)
+            if best:
+                best += _beside(best[0], want, scores, statements)
+            best += [at - 1 for at in best if statements[at].is_on_foot]
+            chosen += _in_order([at for at in best if at not in chosen], statements)
         kept = (statements[at] for at in chosen[:_MOST])
         text = "\n".join(f"{each.said} [{each.number}]" for each in kept)
         return Draft(text=text, generator="extractive")
@@ -86,7 +103,7 @@ class ExtractiveWriter:
 
 def _statements(number: int, passage: Passage) -> list[_Statement]:
     subject = passage.heading.rpartition(" > ")[2]
-    found = []
+    found: list[_Statement] = []
     for start, end in statement_spans(passage.text):
         said = passage.text[start:end]
         field = field_name(said)
@@ -100,7 +117,9 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
             told = f"{subject} \u2013 {said[0].lower()}{said[1:]}"
         elif denial := denial_over(passage.text, start, passage.heading):
             told = f"{denial} {said}"
-        found.append(_Statement(number, passage.heading, told, f"{passage.heading}: {said}"))
+        is_on_foot = bool(found) and leans(said)
+        in_context = f"{found[-1].in_context if is_on_foot else passage.heading + ':'} {said}"
+        found.append(_Statement(number, passage.heading, told, in_context, field, is_on_foot))
     return found
 
 
@@ -142,6 +161,31 @@ def _best(
         if not any(_same(statements[at], statements[other]) for other in (*best, *chosen)):
             best.append(at)
     return best
+
+
+def _beside(
+    at: int, want: str, scores: NDArray[np.float32], statements: Sequence[_Statement]
+) -> list[int]:
+    """Return what else of its passage belongs to a statement.
+
+    A sentence that was torn out of a short section may lack its footing. A price needs no more;
+    but of a record each field that tells what was asked: how long a visit, and how long in all.
+    """
+    others = [n for n, each in enumerate(statements) if each.number == statements[at].number]
+    fields = [statements[n].field for n in others]
+    if tells_asked(want, statements[at].said):
+        is_record = statements[at].field and len(set(fields)) == len(fields)  # no rows of a table
+        figures = [n for n in others if is_record and not statements[n].said.endswith(".")]
+        return [n for n in figures if tells_asked(want, statements[n].said)]
+    if len(others) > _SHORT_SECTION or any(fields):
+        return []
+    return [n for n in others if scores[n] >= _NEAR_SECTION * scores[at]]
+
+
+def _in_order(chosen: Sequence[int], statements: Sequence[_Statement]) -> list[int]:
+    """Put what was chosen of one passage as the document has it."""
+    places = list(dict.fromkeys(statements[at].number for at in chosen))
+    return sorted(set(chosen), key=lambda at: (places.index(statements[at].number), at))
 
 
 def _same(one: _Statement, other: _Statement) -> bool:

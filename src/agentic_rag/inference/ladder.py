@@ -4,15 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from agentic_rag.domain import Degraded, Draft, Passage, Usage
-from agentic_rag.errors import LlmUnavailable
-
-if TYPE_CHECKING:
-    from langchain_core.messages import AIMessage
-    from langchain_openai import ChatOpenAI
+from agentic_rag.domain import Degraded, Draft, Passage, Sampling, WhenCold
+from agentic_rag.errors import LlmAsleep, LlmUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +42,18 @@ class Brief(Protocol):
     @property
     def temperature(self) -> float | None: ...  # noqa: D102
 
+    @property
+    def sampling(self) -> Sampling: ...  # noqa: D102
+
+    @property
+    def when_cold(self) -> WhenCold: ...  # noqa: D102
+
+    @property
+    def deadline(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def hear(self) -> Callable[[str], None] | None: ...  # noqa: D102
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Note:
@@ -56,6 +64,10 @@ class _Note:
     wants: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
     temperature: float | None = 0.0
+    sampling: Sampling = field(default_factory=Sampling)
+    when_cold: WhenCold = WhenCold.EXTRACTIVE
+    deadline: float | None = None
+    hear: Callable[[str], None] | None = None
 
 
 class Rung(Protocol):
@@ -64,54 +76,6 @@ class Rung(Protocol):
     async def write(self, brief: Brief) -> Draft:
         """Return a draft."""
         ...
-
-
-class ModelRung:
-    """A chat model behind an OpenAI address."""
-
-    def __init__(
-        self, name: str, model: str, chat: "ChatOpenAI", *, timeout_s: float, hide: Hide = in_clear
-    ) -> None:
-        """Ask nobody yet.
-
-        Args:
-            name: of the rung.
-            model: as its server calls it.
-            chat: the client.
-            timeout_s: for a whole reply.
-            hide: takes out of a brief's messages what the model must not be told.
-        """
-        self._generator = f"{name}/{model}"
-        self._chat = chat
-        self._timeout_s = timeout_s
-        self._hide = hide
-
-    async def write(self, brief: Brief) -> Draft:
-        """Ask the model once.
-
-        Raises:
-            LlmUnavailable: it did not answer, or not with text.
-        """
-        from openai import OpenAIError  # a second to import: who has a model has paid it
-
-        wishes = {"max_tokens": brief.max_tokens, "temperature": brief.temperature}
-        chat = self._chat.bind(**{k: v for k, v in wishes.items() if v is not None})
-        messages, lift = self._hide(brief.messages, [each.text for each in brief.passages])
-        try:
-            async with asyncio.timeout(self._timeout_s):  # the client's own is per read
-                reply = await chat.ainvoke(list(messages))
-        # a reply that is no chat completion surfaces as one of the latter four
-        except (
-            OpenAIError, OSError, TypeError, ValueError, AttributeError, LookupError
-        ) as error:  # fmt: skip
-            raise LlmUnavailable(f"{self._generator}: {type(error).__name__}") from error
-        if not reply.text.strip():
-            raise LlmUnavailable(f"{self._generator}: an empty reply")
-        return Draft(text=lift(reply.text), generator=self._generator, usage=_usage(reply))
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._chat.root_async_client.close()
 
 
 class Ladder:
@@ -123,19 +87,28 @@ class Ladder:
         self._answered: dict[int, float] = {}  # when each rung did, unless it failed since
 
     async def write(self, brief: Brief) -> Draft:
-        """Return the draft of the first rung that gives one."""
+        """Return the draft of the first rung that gives one, and why it was none above.
+
+        Where one sleeps, those below it are asked only for a question that wants that.
+        """
         degraded: Degraded | None = None
+        eta_s: float | None = None
         for at, rung in enumerate(self._rungs):
             try:
                 draft = await rung.write(brief)
+            except LlmAsleep as error:
+                logger.info("a rung sleeps: %s", error)
+                degraded, eta_s = degraded or Degraded.LLM_COLD, error.eta_s
+                if brief.when_cold is not WhenCold.FALLBACK:
+                    break
             except LlmUnavailable as error:
                 logger.warning("a rung did not answer: %s", error)
                 self._answered.pop(at, None)
-                degraded = Degraded.LLM_UNAVAILABLE
+                degraded = degraded or Degraded.LLM_UNAVAILABLE
             else:
                 self._answered[at] = time.monotonic()
-                return replace(draft, degraded=degraded)
-        return replace(await self._floor.write(brief), degraded=degraded)
+                return replace(draft, degraded=degraded, eta_s=eta_s)
+        return replace(await self._floor.write(brief), degraded=degraded, eta_s=eta_s)
 
     async def ask_awake(
         self, messages: tuple[tuple[str, str], ...], *, max_tokens: int, timeout_s: float
@@ -157,10 +130,3 @@ class Ladder:
             logger.info("a rung did not plan: %s", type(error).__name__)
             self._answered.pop(at, None)
             return None
-
-
-def _usage(reply: "AIMessage") -> Usage:
-    counted = reply.usage_metadata
-    if not counted:
-        return Usage()
-    return Usage(prompt_tokens=counted["input_tokens"], completion_tokens=counted["output_tokens"])

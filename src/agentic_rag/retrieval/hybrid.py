@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 import numpy as np
 from numpy.typing import NDArray
 
-from agentic_rag.domain import Passage, Scope
+from agentic_rag.domain import Passage, Within
 from agentic_rag.language import terms
 from agentic_rag.retrieval.chroma import VectorStore
 from agentic_rag.retrieval.embedding.embedder import Vectors
@@ -111,7 +111,7 @@ class OpenIndex:
         )
 
     async def search(
-        self, queries: Sequence[str], vectors: Vectors, *, k: int, scope: Scope | None = None
+        self, queries: Sequence[str], vectors: Vectors, *, k: int, within: Within | None = None
     ) -> list[Passage]:
         """Return the k best passages over all queries, best first, with their scores, 0 to 1.
 
@@ -122,11 +122,11 @@ class OpenIndex:
             queries: what is looked for, in any number of ways.
             vectors: of the queries [queries, dimension].
             k: passages wanted.
-            scope: the documents and sections to look in; noisy sources are always left out.
+            within: the documents and sections to look in; noisy sources are always left out.
         """
         allowed = self.evidence
-        if scope and (scope.documents or scope.sections):
-            allowed = allowed & self._within(scope)
+        if within and (within.documents or within.sections):
+            allowed = allowed & self._mask_of(within)
         if not queries or not allowed.any():
             return []
         wide = max(_WIDE, 2 * k)
@@ -219,12 +219,12 @@ class OpenIndex:
         cosine = (self.vectors[parts] @ vectors.T).max(axis=1)
         return list(parts[np.argsort(-cosine, kind="stable")].tolist())
 
-    def _within(self, scope: Scope) -> Mask:
+    def _mask_of(self, within: Within) -> Mask:
         firsts = (self.passages[row] for row in self.bounds[:-1])
         return np.array(
             [
-                _matches(passage.doc_id, scope.documents or ("*",))
-                and _matches(passage.section, scope.sections or ("*",))
+                _matches(passage.doc_id, within.documents or ("*",))
+                and _matches(passage.section, within.sections or ("*",))
                 for passage in firsts
             ],
             dtype=bool,

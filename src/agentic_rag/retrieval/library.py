@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
-from agentic_rag.domain import Passage, Scope
+from agentic_rag.domain import Passage, Within
 from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailable
 from agentic_rag.retrieval.embedding.embedder import Embedder
 from agentic_rag.retrieval.fusion import DENSE_WEIGHT
@@ -102,7 +102,7 @@ class Reading:
         return await asyncio.to_thread(self.held.index.speller.mend, text)
 
     async def search(
-        self, queries: Sequence[str], *, k: int, scope: Scope | None = None
+        self, queries: Sequence[str], *, k: int, within: Within | None = None
     ) -> list[Passage]:
         """Return the k best passages over all queries, best first, noisy sources left out.
 
@@ -110,16 +110,16 @@ class Reading:
             RetrievalUnavailable: the index cannot be used now.
         """
         self.held = self.held or self._take()
-        wanted = (*queries, k, scope, self._dense_weight)
+        wanted = (*queries, k, within, self._dense_weight)
         found = self.held.recall(wanted)
         await asyncio.sleep(0)  # who asks for what is remembered, over and over, lets others in
         if found is None:
-            found = await self._search(self.held.index, queries, k, scope)
+            found = await self._search(self.held.index, queries, k, within)
             self.held.remember(wanted, found)
         return list(found)
 
     async def _search(
-        self, index: OpenIndex, queries: Sequence[str], k: int, scope: Scope | None
+        self, index: OpenIndex, queries: Sequence[str], k: int, within: Within | None
     ) -> Sequence[Passage]:
         index = replace(index, dense_weight=self._dense_weight)
         mended = await asyncio.to_thread(lambda: [*map(index.speller.mend, queries)])
@@ -127,7 +127,7 @@ class Reading:
         # neither half tells capitals apart
         asked = list({text.lower(): text for text in chain(other, queries)}.values())
         vectors = await self._embedder.embed(asked)
-        return await index.search(asked, vectors, k=k, scope=scope)
+        return await index.search(asked, vectors, k=k, within=within)
 
     async def beside(self, found: Sequence[Passage]) -> list[Passage]:
         """Return what stands right before and behind passages that were found, in their sections.
@@ -232,11 +232,11 @@ class Library:
         self._premises.embedder.close()
 
     async def search(
-        self, queries: Sequence[str], *, k: int, scope: Scope | None = None
+        self, queries: Sequence[str], *, k: int, within: Within | None = None
     ) -> list[Passage]:
         """See `Reading.search`; for who searches once."""
         async with self.pinned() as reading:
-            return await reading.search(queries, k=k, scope=scope)
+            return await reading.search(queries, k=k, within=within)
 
     async def beside(self, found: Sequence[Passage]) -> list[Passage]:
         """See `Reading.beside`."""

@@ -3,17 +3,19 @@
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, takewhile
 from pathlib import PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agentic_rag.domain import Passage
+from agentic_rag.kinds import names_kind
 from agentic_rag.language import (
     STOP_WORDS,
     is_kin,
     is_light,
+    leans,
     statement_spans,
     stem,
     terms,
@@ -31,6 +33,7 @@ near misses. The shape was tried on medquad_oral and xquad_en as well. It, `_UNK
 `_TOLD` were set with the golden suite in sight, two clinics by other hands.
 """
 
+_READ = 2_000  # passages that were read last
 _WARM = 1_000  # passages: a clinic's worth, and less than the cache holds
 _TOGETHER = 8  # passages
 _MOST_WORDS = 32  # of a question that are left out in turn
@@ -109,10 +112,8 @@ class RelevanceJudge:
         asking = _Asking(question, told, meaning, self._alike(question, told), strayed)
         unknown = await self._unknown(asking, passages)
         return [
-            _judge(asking, passage, said, vectors_of_it, lacks)
-            for passage, said, vectors_of_it, lacks in zip(
-                passages, statements, spoken, unknown, strict=True
-            )
+            _judge(asking, passage, vectors_of_it, lacks)
+            for passage, vectors_of_it, lacks in zip(passages, spoken, unknown, strict=True)
         ]
 
     async def _unknown(
@@ -124,7 +125,7 @@ class RelevanceJudge:
         there is to the question, so a word that no passage has stands nowhere.
         """
         texts = [f"{passage.heading} {passage.text}" for passage in passages]
-        held = np.any([asking.held_by(set(terms(text))) for text in texts], axis=0)
+        held = np.any([asking.holds(set(terms(text)), text) for text in texts], axis=0)
         named = asked_for(asking.question)
         lacking = [
             w for w, is_held in zip(asking.words, held, strict=True) if w in named and not is_held
@@ -140,8 +141,8 @@ class RelevanceJudge:
             for each in np.split(near, ends, axis=1)
         ]
 
-    def _alike(self, question: str, told: Sequence[str]) -> dict[str, list[frozenset[str]]]:
-        """Return, for each topic word, the stems of the synonyms that can stand for it."""
+    def _alike(self, question: str, told: Sequence[str]) -> list[tuple[str, list[frozenset[str]]]]:
+        """Return each topic word's stem, and the stems of the synonyms that can stand for it."""
         asked = f" {_stems(question)} "
         alike: dict[str, list[frozenset[str]]] = {stem(word): [] for word in told}
         for forms in self._groups:
@@ -149,12 +150,12 @@ class RelevanceJudge:
             others = [held for form, held in forms.items() if held and form not in used]
             for word in {word for form in used for word in form.split()} & alike.keys():
                 alike[word] += others
-        return alike
+        return [(stem(word), alike[stem(word)]) for word in told]
 
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """A question: its topic words, what it means, and for each word's stem its synonyms' stems.
+    """A question: its topic words, what it means, and each word's stem with its synonyms' stems.
 
     `meaning` is [1 + words, dimension]: the question itself, then the question without each word.
     `strayed` is how near it comes to a topic that the documents do not speak of, less what a long
@@ -164,35 +165,43 @@ class _Asking:
     question: str
     words: Sequence[str]
     meaning: Vectors
-    alike: Mapping[str, Sequence[frozenset[str]]]
+    alike: Sequence[tuple[str, Sequence[frozenset[str]]]]
     strayed: float
 
-    def held_by(self, stems: Set[str]) -> NDArray[np.bool_]:
+    def holds(self, stems: Set[str], statement: str) -> list[bool]:
+        """Tell of each word whether a statement with these stems speaks of it.
+
+        It does, too, where it tells what the word only asks for, as a price.
+        """
+        return [
+            held or names_kind(word, statement)
+            for word, held in zip(self.words, self.held_by(stems), strict=True)
+        ]
+
+    def held_by(self, stems: Set[str]) -> list[bool]:
         """Tell of each word whether a text with these stems speaks of it."""
-        told = [stem(word) for word in self.words]
-        return np.array(
-            [word in stems or any(form <= stems for form in self.alike[word]) for word in told]
-        )
+        return [word in stems or any(form <= stems for form in forms) for word, forms in self.alike]
 
 
 def _judge(
     asking: _Asking,
     passage: Passage,
-    statements: Sequence[str],
     spoken: Vectors,
     lacks: Set[str],
 ) -> Relevance:
-    """Weigh a passage, whose `statements` have the vectors `spoken` [statements, dimension].
+    """Weigh a passage, whose statements have the vectors `spoken` [statements, dimension].
 
     Of the very thing that is asked for, it `lacks` these words.
     """
     near = asking.meaning @ spoken.T  # [1 + words, statements]
     moves = 1.0 - asking.meaning[1:] @ asking.meaning[0]
     foreign = moves[:, None] + _PULL * (near[1:] - near[0])
-    file = set(terms(PurePosixPath(passage.doc_id).with_suffix("").as_posix()))
-    here = asking.held_by(file | set(terms(f"{passage.heading} {passage.text}")))
+    whole, parts = _stems_of(passage.doc_id, passage.heading, passage.text)
+    here = np.array(asking.held_by(whole))
     foreign[here] = np.minimum(foreign[here], _HERE * moves[here, None])
-    held = np.array([asking.held_by(file | set(terms(each))) for each in statements]).T
+    held = np.array(
+        [asking.holds(part, said) for part, said in zip(parts, _statements(passage), strict=True)]
+    ).T
     foreign[held] = 0.0
     unknown = np.array([word in lacks for word in asking.words])
     foreign[unknown] = np.maximum(foreign[unknown], _UNKNOWN)
@@ -256,7 +265,25 @@ def _without(question: str, word: str) -> str:
     return " ".join(each for each in words(question) if each != word)
 
 
-def _statements(passage: Passage) -> list[str]:
-    """Return what the passage says, each statement under its heading."""
-    spans = list(statement_spans(passage.text)) or [(0, len(passage.text))]
-    return [f"{passage.heading}: {passage.text[start:end]}" for start, end in spans]
+def _statements(passage: Passage) -> tuple[str, ...]:
+    """Return what the passage says, each statement under its heading, and behind its footing."""
+    return _statements_of(passage.heading, passage.text)
+
+
+@lru_cache(maxsize=_READ)
+def _statements_of(heading: str, text: str) -> tuple[str, ...]:
+    spans = list(statement_spans(text)) or [(0, len(text))]
+    told: list[str] = []
+    for said in (text[start:end] for start, end in spans):
+        told.append(f"{told[-1]} {said}" if told and leans(said) else f"{heading}: {said}")
+    return tuple(told)
+
+
+@lru_cache(maxsize=_READ)
+def _stems_of(
+    doc_id: str, heading: str, text: str
+) -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
+    """Return the stems of a passage, and of each of its statements; its file's name is in each."""
+    file = frozenset(terms(PurePosixPath(doc_id).with_suffix("").as_posix()))
+    parts = tuple(file.union(terms(each)) for each in _statements_of(heading, text))
+    return file.union(terms(f"{heading} {text}")), parts

@@ -8,19 +8,25 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 from spellchecker import SpellChecker, WordFrequency
 
+from agentic_rag.language import GENERIC_WORDS, STOP_WORDS
+
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-_VOWELS = re.compile(r"[aeiou]")
+_VOWELS = re.compile(r"[aeiouy]")
+_ONE_SOUND = str.maketrans("cqz", "kks")
+_DOUBLED = re.compile(r"(.)\1+")
 _SHORTEST = 3  # letters: what is shorter is left as it is
 _SHORT, _LONG = 4, 7  # letters: up to here a word keeps its consonants, from there it has two slips
 _MOST = 12  # words of a question that are looked up
 _REMEMBERED = 10_000
 _RARE = 50  # what the dictionary counts for a word that it has from a list alone
+_ASKING = frozenset("close cost costs fee fees hour hours open price prices".split())  # noqa: SIM905
 _SHORTHAND = {
     "u": "you", "ur": "your", "r": "are", "b4": "before", "hw": "how",
     "wat": "what", "wht": "what", "wen": "when", "whn": "when", "wer": "where", "wich": "which",
     "pls": "please", "plz": "please", "thx": "thanks", "thnx": "thanks", "abt": "about",
     "bcoz": "because", "coz": "because", "cud": "could", "wud": "would", "shud": "should",
-    "hav": "have", "gud": "good", "nd": "and", "tht": "that", "thr": "there", "wid": "with",
+    "hav": "have", "gud": "good", "nd": "and", "n": "and",
+    "tht": "that", "thr": "there", "wid": "with",
     "msg": "message", "appt": "appointment", "mins": "minutes", "hrs": "hours", "dr": "dr",
 }  # fmt: skip
 # One of these, and the question is typed in Hindi or Marathi: its words are no slips of English.
@@ -31,6 +37,7 @@ _NO_ENGLISH = frozenset(
     meri mujhe nahi nahin nai sakta sakte sakti se tha thi tumhi yeh
     """.split()  # noqa: SIM905
 )
+_LITTLE = STOP_WORDS | GENERIC_WORDS | _ASKING
 _ENOUGH_FOREIGN = 2
 
 
@@ -64,7 +71,11 @@ class Speller:
     def _knows(self, word: str) -> bool:
         if word in _SHORTHAND:
             return False
-        return len(word) < _SHORTEST or word in self._vocabulary or word in _english()
+        if len(word) < _SHORTEST or word in self._vocabulary:
+            return True
+        # so rare a word is less likely meant than one of the documents that is a slip away
+        is_rare = _english()[word] <= _RARE
+        return word in _english() and not (is_rare and self._nearest(word) in self._vocabulary)
 
     def _meant_by(self, word: str) -> str | None:
         if word not in self._found:  # another thread may work it out, or clear, at the same time
@@ -76,13 +87,13 @@ class Speller:
     def _nearest(self, word: str) -> str | None:
         if not word.isascii() or not word.isalpha():
             return None
-        for slips in (1, 2)[: 1 + (len(word) >= _LONG)]:
-            for by_letter in (self._by_letter, _english_by_letter()):
-                # a slip hardly ever hits the first letter (Pollock & Zamora 1984)
-                near = _alike(word, by_letter.get(word[0], ()), slips)
-                if near:
-                    return max(near, key=lambda each: (_sounds_as(word, each), _english()[each]))
-        return None
+        # a slip hardly ever hits the first letter (Pollock & Zamora 1984)
+        told, english = self._by_letter.get(word[0], ()), _english_by_letter().get(word[0], ())
+        near = _alike(word, told, 1) or _alike_little(word)
+        near = near or _sound_alike(word, told) or _alike(word, english, 1)
+        if not near and len(word) >= _LONG:
+            near = _alike(word, told, 2) or _alike(word, english, 2)
+        return max(near, key=lambda each: (_sounds_as(word, each), _english()[each]), default=None)
 
 
 def _alike(word: str, words: Sequence[str], slips: int) -> list[str]:
@@ -94,18 +105,42 @@ def _alike(word: str, words: Sequence[str], slips: int) -> list[str]:
     return [each for each in near if len(each) >= len(word) and _sounds_as(word, each)]
 
 
+def _alike_little(word: str) -> list[str]:
+    """Return the little words that are a slip away: "whqt", "doez", "mukh"."""
+    little = _little_by_letter().get(word[0], ())
+    return [each for each in little if OSA.distance(word, each, score_cutoff=1) <= 1]
+
+
+def _sound_alike(word: str, words: Sequence[str]) -> list[str]:
+    """Return the words with two other vowels: who spells by ear gets those wrong together."""
+    if len(word) <= _SHORT:
+        return []
+    return [each for each in _alike(word, words, 2) if _sounds_as(word, each)]
+
+
 def _sounds_as(word: str, other: str) -> bool:
     """Tell whether two words have the same consonants: hurry leaves vowels out, or turns letters.
 
     >>> _sounds_as("crwn", "crown"), _sounds_as("teh", "the"), _sounds_as("chai", "chair")
     (True, True, False)
+    >>> _sounds_as("staf", "staff"), _sounds_as("copys", "copies"), _sounds_as("cozt", "cost")
+    (True, True, True)
     """
-    return sorted(word) == sorted(other) or _VOWELS.sub("", word) == _VOWELS.sub("", other)
+    return sorted(word) == sorted(other) or _consonants(word) == _consonants(other)
+
+
+def _consonants(word: str) -> str:
+    return _VOWELS.sub("", _DOUBLED.sub(r"\1", word.replace("ph", "f").translate(_ONE_SOUND)))
 
 
 def load_english() -> None:
     """Load now what the first unknown word would have to wait for."""
     _english_by_letter()
+
+
+@cache
+def _little_by_letter() -> Mapping[str, Sequence[str]]:
+    return _by_letter(each for each in _LITTLE if len(each) >= _SHORTEST)
 
 
 @cache

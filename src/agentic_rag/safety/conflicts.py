@@ -1,7 +1,7 @@
 """Conflicts: tells whether two passages say different numbers of the same thing. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -68,8 +68,11 @@ _COUNT = re.compile(
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = "|".join(_DAYS)
 _WEEK = re.compile(rf"\b({_DAY})s?(?:\s*(?:to|-|\u2013)\s*({_DAY})s?)?\b", re.IGNORECASE)
+_LISTED = re.compile(r",?\s+and\s+|,\s+")
 _CLOSED = re.compile(r"\b(?:closed|shut|not open)\b", re.IGNORECASE)
 
+_OPEN = "open"
+_IT = re.compile(r"(?:it|this|that|they|these)\b", re.IGNORECASE)
 _ALIKE = {"durat": "take", "close": "open", "shut": "open"}
 _MEASURES = """
     inr rs rupees price cost costs fee charge charged band rate usual usually about year old age
@@ -89,6 +92,11 @@ class _Claim:
     subject: frozenset[str]
     predicate: frozenset[str]
     days: frozenset[int]
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it names nothing, and does not say "it" for what its heading names."""
+        return all(is_light(word) for word in self.own) and not _IT.match(self.said)
 
 
 def disagree(one: tuple[str, str], other: tuple[str, str]) -> float:
@@ -135,8 +143,10 @@ def _contradict(mine: _Claim, theirs: _Claim) -> float:
 
 
 def _same_thing(mine: _Claim, theirs: _Claim) -> float:
+    if mine.is_bare and theirs.is_bare and mine.days & theirs.days:
+        return 2.0 * (_OPEN in mine.own & theirs.own)  # the clinic itself is open, or is not
     common = mine.subject & theirs.subject
-    if all(is_light(word) for word in common):
+    if mine.is_bare or theirs.is_bare or all(is_light(word) for word in common):
         return 0.0
     less, more = sorted(
         len(one.own & other.subject) / len(one.own) if one.own else 0.0
@@ -163,9 +173,20 @@ def _claims(heading: str, text: str) -> tuple[_Claim, ...]:
     return tuple(found)
 
 
-def _pieces(statement: str) -> list[str]:
-    """Cut a field that lists sentences, so that each number stays with its own."""
-    return [each for part in statement.split("; ") for each in sentences(part)]
+def _pieces(statement: str) -> Iterator[str]:
+    """Cut a field that lists sentences, and a sentence that lists things, each with its price.
+
+    >>> list(_pieces("A small X-ray is INR 180, a large one INR 850 and both are free of pain."))
+    ['A small X-ray is INR 180, a large one INR 850 and both are free of pain.']
+    >>> list(_pieces("A small X-ray is INR 180, a large one INR 850 and a scan INR 1,900."))
+    ['A small X-ray is INR 180', 'a large one INR 850', 'a scan INR 1,900.']
+    """
+    for sentence in (each for part in statement.split("; ") for each in sentences(part)):
+        listed = _LISTED.split(sentence)
+        tell_each = not field_name(sentence) and all(
+            _subject(piece) and "money" in _figures(piece) for piece in listed
+        )
+        yield from listed if tell_each else [sentence]
 
 
 def _subject(text: str) -> frozenset[str]:

@@ -16,44 +16,8 @@ from agentic_rag.yaml_files import read_yaml
 LEXICON = Path(__file__).with_name("lexicon.yaml")
 ORDINARY = Path(__file__).with_name("ordinary.txt")
 
-FRAMES = frozenset(
-    [
-        "no",
-        "not",
-        "nahi",
-        "filler",
-        "or",
-        "and",
-        "but",
-        "now",
-        "soon",
-        "present",
-        "past",
-        "recently",
-        "was",
-        "resolved",
-        "again",
-        "if",
-        "if_so",
-        "whether",
-        "ask",
-        "asks",
-        "never_person",
-        "maybe",
-        "someone",
-        "admin",
-        "pet",
-        "fiction",
-        "money",
-        "scared",
-        "habit",
-        "phone",
-        "thing",
-    ]
-)
-"""Concepts that say how the others are meant; a phrase of theirs leaves its words their own."""
-
 _FUZZY_FROM, _FUZZY_TWICE_FROM = 5, 8
+_TURNED_FROM = 4
 _LONGEST = 24  # characters of a word that are looked at
 _LATIN_STEM = (
     4  # a shorter word or stem in Devanagari says too little about a word in Latin letters
@@ -106,13 +70,22 @@ class _Half:
 class Lexicon:
     """Concepts by word and phrase; a concept is a bit."""
 
-    def __init__(self, table: Mapping[str, Mapping[str, str]], ordinary: Iterable[str]) -> None:
+    def __init__(
+        self,
+        table: Mapping[str, Mapping[str, str]],
+        ordinary: Iterable[str],
+        grammar: Mapping[str, Mapping[str, str]],
+    ) -> None:
         self.bits = {name: 1 << at for at, name in enumerate(table)}
+        self.everything = (1 << len(self.bits)) - 1
+        self.particles = {name: frozenset(w.split()) for name, w in grammar["particles"].items()}
+        self.endings = {name: tuple(w.split()) for name, w in grammar["endings"].items()}
+        self._groups = grammar["groups"]
+        self.frames = self.group("frames")
         self._ordinary = frozenset(ordinary)
         self._halves = {"en": _Half(is_indic=False), "in": _Half(is_indic=True)}
         self._phrases: dict[str, list[tuple[tuple[Piece, ...], int]]] = defaultdict(list)
         self._stem_phrases: dict[str, list[tuple[tuple[Piece, ...], int]]] = defaultdict(list)
-        self.frames = self.mask(*(name for name in FRAMES if name in self.bits))
         for concept, languages in table.items():
             for language, words in languages.items():
                 for word in words.split():
@@ -120,9 +93,24 @@ class Lexicon:
         for word in map(english, self._ordinary):
             if len(word) >= _FUZZY_FROM:
                 self._halves["en"].near[word[0]].append(word)
+        self._by_letters = {
+            _letters(piece.key): piece.key
+            for phrases in self._phrases.values()
+            for pieces, _ in phrases
+            for piece in pieces
+            if piece.language == "en" and not piece.is_stem and len(piece.key) >= _TURNED_FROM
+        }
+        self.righted = lru_cache(maxsize=1 << 16)(self._right)
         self.look = lru_cache(maxsize=1 << 16)(self._look)
         self.begun = lru_cache(maxsize=1 << 16)(self._find_begun)
         self.pairs = lru_cache(maxsize=1 << 17)(self._find_pairs)
+
+    def _right(self, word: str) -> str:
+        """Turn two letters back, where a word that means nothing is so one of a phrase: "wnat"."""
+        if len(word) < _TURNED_FROM or word in self._ordinary or self.look(word):
+            return word
+        meant = self._by_letters.get(_letters(word), word)
+        return meant if OSA.distance(word, meant, score_cutoff=1) <= 1 else word
 
     def mask(self, *concepts: str) -> int:
         """Return the bits of some concepts.
@@ -134,6 +122,14 @@ class Lexicon:
         for concept in concepts:
             bits |= self.bits[concept]
         return bits
+
+    def group(self, name: str) -> int:
+        """Return the bits of the concepts that belong together for what they do.
+
+        Raises:
+            KeyError: there is no such group, or one of its concepts is none.
+        """
+        return self.mask(*self._groups[name].split())
 
     def phrases_at(self, words: Sequence[str], at: int) -> list[tuple[int, int]]:
         """Return (words, concepts) of each phrase that starts here."""
@@ -213,14 +209,16 @@ def read_lexicon(more: Mapping[str, Sequence[str]]) -> Lexicon:
     """
     table: dict[str, Any] = read_yaml(LEXICON)
     table.pop("version")
+    grammar = {name: table.pop(name) for name in ("particles", "endings", "groups")}
     added = {name: {"en": " ".join(words)} for name, words in more.items()}
-    return Lexicon(table | added, ORDINARY.read_text(encoding="utf-8").split())
+    return Lexicon(table | added, ORDINARY.read_text(encoding="utf-8").split(), grammar)
 
 
 def _fit(pieces: Sequence[Piece], words: Sequence[str]) -> bool:
-    return len(pieces) == len(words) and all(
-        piece.fits(forms_of(word)) for piece, word in zip(pieces, words, strict=True)
-    )
+    for piece, word in zip(pieces, words, strict=False):
+        if not piece.fits(forms_of(word)):
+            return False
+    return len(pieces) == len(words)
 
 
 def _piece(word: str, language: str) -> Piece:
@@ -243,6 +241,11 @@ def _by_stem(stems: Mapping[str, int], word: str) -> int:
     for length in range(2, len(word) + 1):
         found |= stems.get(word[:length], 0)
     return found
+
+
+def _letters(word: str) -> str:
+    """Return what words have in common that differ by the order of their letters."""
+    return word[0] + "".join(sorted(word))
 
 
 def _nearly(half: _Half, word: str) -> int:

@@ -44,7 +44,7 @@ class Figure:
 
 
 @dataclass(slots=True)
-class Scope:
+class Parse:
     """What has been read of a statement, and what stands over the word that comes next.
 
     A "not" reaches over its whole clause: over what stands before it, too ("scaling is not

@@ -38,7 +38,7 @@ from agentic_rag.safety.grammar import (
 from agentic_rag.safety.numbers import Quantity, lent, quantities
 from agentic_rag.safety.phrasing import plainer
 from agentic_rag.safety.pieces import Piece, bounding, pieces_of
-from agentic_rag.safety.polarity import Figure, Scope, Word
+from agentic_rag.safety.polarity import Figure, Parse, Word
 from agentic_rag.safety.units import ADVERBS, UNITS
 from agentic_rag.safety.wording import Dictionary, plain, root, words_of
 
@@ -99,12 +99,12 @@ def read(text: str, dictionary: Dictionary, field_name: str = "") -> Reading:
         for quantity in quantities(text)
         if not any(start <= quantity.start < end for start, end in phrased)
     ]
-    scope = _Walk(pieces, numbers, dictionary).go()
+    parse = _Walk(pieces, numbers, dictionary).go()
     return Reading(
-        words=tuple(_weighed(scope.words)),
-        figures=tuple(scope.figures),
-        flags=frozenset(scope.flags),
-        meanings=frozenset(m for word in scope.words for m in word.meanings),
+        words=tuple(_weighed(parse.words)),
+        figures=tuple(parse.figures),
+        flags=frozenset(parse.flags),
+        meanings=frozenset(m for word in parse.words for m in word.meanings),
         lendable=frozenset(
             meaning
             for piece in pieces
@@ -143,9 +143,9 @@ class _Walk:
         self._pieces = pieces
         self._numbers = numbers
         self._dictionary = dictionary
-        self._scope = Scope()
+        self._parse = Parse()
 
-    def go(self) -> Scope:
+    def go(self) -> Parse:
         """Read every piece; those of a number are read with it."""
         skipped, left, end = bounding(self._pieces, self._numbers), list(self._numbers), -1
         for at, piece in enumerate(self._pieces):
@@ -154,11 +154,11 @@ class _Walk:
             if left and left[0].start < piece.end:
                 quantity = left.pop(0)
                 end = max(quantity.end, piece.end)
-                self._scope.add_figure(quantity)
+                self._parse.add_figure(quantity)
             elif at not in skipped:
                 self._take(at, piece)
-        self._scope.end_clause()
-        return self._scope
+        self._parse.end_clause()
+        return self._parse
 
     def _text(self, at: int) -> str:
         return self._pieces[at].text if 0 <= at < len(self._pieces) else ""
@@ -167,7 +167,7 @@ class _Walk:
         text = piece.text
         self._note_contrast(at, text)
         if text in PRICES:
-            self._scope.flag("free" if piece.is_swallowed else "paid")
+            self._parse.flag("free" if piece.is_swallowed else "paid")
         if not piece.is_word:
             self._sign(at, text)
         elif piece.is_swallowed or (piece.is_phrased and text in MARKERS):
@@ -176,8 +176,8 @@ class _Walk:
             self._joined(at)
         elif text in BREAKS:
             if text == "then":
-                self._scope.flag("@then")
-            self._scope.end_clause()
+                self._parse.flag("@then")
+            self._parse.end_clause()
         elif not (self._negator(at, text) or self._marker(at, text)):
             self._plain(at, piece)
 
@@ -189,27 +189,27 @@ class _Walk:
             )
             if not spaced:  # within a word
                 return
-        if sign == "(" and self._scope.figures and self._scope.ended_in_figure:
+        if sign == "(" and self._parse.figures and self._parse.ended_in_figure:
             return  # "1 (composite)"
         if sign == ":" and self._text(at + 1) in _TERSE and len(self._pieces) - at <= _FEW:
             return  # "Sunday: closed"
-        if sign == ":" and self._scope.is_negated and self._lists_behind(at):
+        if sign == ":" and self._parse.is_negated and self._lists_behind(at):
             return  # "Avoid: hot drinks", "Not suitable for: children"
-        if sign == "," and not self._scope.clause and self._text(0) in FRONTING:
-            self._scope.flag("@front")
+        if sign == "," and not self._parse.clause and self._text(0) in FRONTING:
+            self._parse.flag("@front")
         if sign == "," and self._list_goes_on(at):
-            self._scope.next_in_list(sign)
+            self._parse.next_in_list(sign)
             return
-        self._scope.end_clause()
+        self._parse.end_clause()
 
     def _lists_behind(self, at: int) -> bool:
         """Tell whether nothing has been said in front of a colon but that it is not so."""
-        return not self._scope.in_clause() or self._text(at - 1) in NARROW_ENDS
+        return not self._parse.in_clause() or self._text(at - 1) in NARROW_ENDS
 
     def _list_goes_on(self, at: int) -> bool:
         """Tell whether a comma stands in a list, under the same "not" as before."""
         behind = [self._text(at + n) for n in range(1, 7)]
-        if self._scope.is_leading and not (
+        if self._parse.is_leading and not (
             {"or", "and"} & set(behind[:3]) and "," in {p.text for p in self._pieces[at + 3 :]}
         ):
             return False  # "if you smoke, tell us"
@@ -227,53 +227,53 @@ class _Walk:
     def _joined(self, at: int) -> None:
         is_order = self._text(at) == "and" and self._text(at + 2) in ORDERED
         if self._text(at) != "or" and (self._text(at + 1) in SUBJECTS or is_order):
-            self._scope.end_clause()
+            self._parse.end_clause()
         else:
-            self._scope.next_in_list(self._text(at))
+            self._parse.next_in_list(self._text(at))
 
     def _note_contrast(self, at: int, text: str) -> None:
         """Note a "not" without a verb of its own: "in cool water, never hot"."""
         is_apart = self._text(at - 1) in (",", "but") and self._text(at + 1) not in VERBAL
         if is_apart and text in ("not", "never", "no"):
-            self._scope.flag("@contrast")
+            self._parse.flag("@contrast")
 
     def _negator(self, at: int, text: str) -> bool:
         """Read a "not" of any kind; False where it is none."""
-        scope, before, after = self._scope, self._text(at - 1), self._text(at + 1)
+        parse, before, after = self._parse, self._text(at - 1), self._text(at + 1)
         if text == "not" and after in ("only", "just", "merely", "simply"):
-            scope.flag("not only")
+            parse.flag("not only")
         elif text.endswith("n't") or text == "cannot":
-            scope.negate(list_too=True)
+            parse.negate(list_too=True)
             self._flag(at, text)
         elif text not in NEGATORS or (before == "or" and text == "not"):
             return False
-        elif text == "without" and scope.is_negated and not scope.is_narrow:
-            scope.only_if()
-        elif text == "without" and not scope.words and not scope.figures:
-            scope.begin_tag("without", is_alternative=False)
+        elif text == "without" and parse.is_negated and not parse.is_narrow:
+            parse.only_if()
+        elif text == "without" and not parse.words and not parse.figures:
+            parse.begin_tag("without", is_alternative=False)
         elif text in ("no", "without") and after not in ("one", "longer"):
-            scope.negate_noun(verb_too=text == "no" and before != "with")
+            parse.negate_noun(verb_too=text == "no" and before != "with")
         else:
-            scope.negate(list_too=bool(BE & {before, after}) or before in MODALS)
+            parse.negate(list_too=bool(BE & {before, after}) or before in MODALS)
             if before == "need" or after in NEEDLESS or self._text(at + 2) == "necessary":
-                scope.flag("need not")
+                parse.flag("need not")
         return True
 
     def _marker(self, at: int, text: str) -> bool:
         """Read a "before", an "if" ...; False where it is none."""
-        scope, before = self._scope, self._text(at - 1)
+        parse, before = self._parse, self._text(at - 1)
         tag = MARKING_PAIRS.get((before, text)) or MARKERS.get(text)
         if tag is None or (text == "following" and before in ("the", "a", "of")):
             return False
-        put_off = any(w.root in PUT_OFF and w.clause == scope.clause for w in scope.words)
-        if tag in ("until", "unless") and scope.is_negated and not (scope.is_narrow or put_off):
-            scope.only_if()
+        put_off = any(w.root in PUT_OFF and w.clause == parse.clause for w in parse.words)
+        if tag in ("until", "unless") and parse.is_negated and not (parse.is_narrow or put_off):
+            parse.only_if()
             return True
         if before in ("until", "till") or (tag == "than" and self._at_number(at + 1)):
             return True
         if (tag == "until" and put_off) or (before == "only" and tag in ("if", "after")):
             tag = "only if"
-        scope.begin_tag(tag, is_alternative=before in ("or", "nor"))
+        parse.begin_tag(tag, is_alternative=before in ("or", "nor"))
         return True
 
     def _at_number(self, at: int) -> bool:
@@ -293,11 +293,11 @@ class _Walk:
             return
         is_away = (self._text(at - 1), text) in SHUNNING_PAIRS
         if piece.root in SHUNNING or is_away:
-            self._scope.turn(list_too=bool(BE & {self._text(at - 1), self._text(at - 2)}))
+            self._parse.turn(list_too=bool(BE & {self._text(at - 1), self._text(at - 2)}))
         elif text in OPPOSITES and (text != "shut" or self._text(at - 1) in BE):
             meant = root(OPPOSITES[text])
-            self._scope.turn(list_too=True)
-            self._scope.add_word(meant, self._dictionary.meanings(meant), is_light=False)
+            self._parse.turn(list_too=True)
+            self._parse.add_word(meant, self._dictionary.meanings(meant), is_light=False)
         else:
             is_bodily = text == "person" and self._text(at - 1) == "in"
             is_light = not is_bodily and (piece.root in LIGHT or self._is_per(piece))
@@ -307,40 +307,40 @@ class _Walk:
         """Tell whether a main clause begins without a comma: "before the scan | the nurse"."""
         before = self._text(at - 1)
         if text in ("you", "we", "they"):
-            return bool(self._scope.depth) or before in POINTING
+            return bool(self._parse.depth) or before in POINTING
         is_in_it = before in NOUN_GOES_ON or before.endswith("ing")
-        return text == "the" and bool(self._scope.depth) and not is_in_it
+        return text == "the" and bool(self._parse.depth) and not is_in_it
 
     def _end_what_ends(self, at: int, text: str) -> None:
-        scope = self._scope
-        if scope.is_narrow and text in NARROW_ENDS:
-            if text in BE and scope.began_narrow:
-                scope.widen()
+        parse = self._parse
+        if parse.is_narrow and text in NARROW_ENDS:
+            if text in BE and parse.began_narrow:
+                parse.widen()
             else:
-                scope.end_narrow()
-        begins = scope.is_leading and self._begins_main(at, text)
-        if begins and scope.tag in ("after", "before", "until", "while"):
-            scope.end_clause()  # "after a sedative | you may not drive"
-        has_said = scope.since_not if scope.is_negated else scope.depth
-        is_over = scope.tag == "who" or (scope.is_negated and not scope.is_narrow)
+                parse.end_narrow()
+        begins = parse.is_leading and self._begins_main(at, text)
+        if begins and parse.tag in ("after", "before", "until", "while"):
+            parse.end_clause()  # "after a sedative | you may not drive"
+        has_said = parse.since_not if parse.is_negated else parse.depth
+        is_over = parse.tag == "who" or (parse.is_negated and not parse.is_narrow)
         if text in FINITE | {"need", "needs"} and is_over and has_said:
-            scope.end_clause()  # "who cannot wait | may rebook"
+            parse.end_clause()  # "who cannot wait | may rebook"
 
     def _note(self, at: int, piece: Piece) -> None:
-        text, scope = piece.text, self._scope
-        if (who := self._doer(at, piece)) and not scope.in_clause():
-            scope.flag(who)
-        scope.has_verb |= text in VERBAL or text in MODALS
+        text, parse = piece.text, self._parse
+        if (who := self._doer(at, piece)) and not parse.in_clause():
+            parse.flag(who)
+        parse.has_verb |= text in VERBAL or text in MODALS
         if text in POINTING:
-            scope.flag("@it")
+            parse.flag("@it")
         if text in ("other", "another", "opposite") and not piece.groups:
-            scope.flag("other")
+            parse.flag("other")
         if text in ("next", "following") and self._text(at + 1) in UNITS:
-            scope.flag("next")
-        if text in PARTICLES and not (text == "off" and scope.ended_in_figure):
-            scope.flag(f"~{text}")
+            parse.flag("next")
+        if text in PARTICLES and not (text == "off" and parse.ended_in_figure):
+            parse.flag(f"~{text}")
         if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
-            scope.flag("can")
+            parse.flag("can")
         self._flag(at, text)
 
     def _doer(self, at: int, piece: Piece) -> str:
@@ -367,21 +367,21 @@ class _Walk:
         if kind == "all" and self._pieces[at].is_phrased:
             kind = "every"  # day
         if kind == "may" and self._text(at - 1) == "you":
-            self._scope.flag("you may")
-        self._scope.flag(kind)
-        is_needless = self._scope.is_negated and (
+            self._parse.flag("you may")
+        self._parse.flag(kind)
+        is_needless = self._parse.is_negated and (
             kind == "need" or (kind == "must" and text not in ("must", "mustn't", "shall"))
         )
         if is_needless or base == "optional":
-            self._scope.flag("need not")
+            self._parse.flag("need not")
 
     def _is_per(self, piece: Piece) -> bool:
         """Tell whether a word only says what a number before it is counted for."""
-        per = {figure.quantity.per for figure in self._scope.figures} - {""}
+        per = {figure.quantity.per for figure in self._parse.figures} - {""}
         return bool(per) and (piece.root in per or piece.text in ADVERBS)
 
     def _word(self, piece: Piece, *, is_light: bool) -> None:
         own = frozenset() if piece.is_swallowed else self._dictionary.meanings(piece.root)
         if piece.text in COMPARED:
             own |= {f"#{COMPARED[piece.text]}"}
-        self._scope.add_word(piece.root, own | frozenset(piece.groups), is_light=is_light)
+        self._parse.add_word(piece.root, own | frozenset(piece.groups), is_light=is_light)

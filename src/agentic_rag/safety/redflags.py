@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from agentic_rag.errors import BadPack
-from agentic_rag.safety.framing import CANNOT, THERE, Framing, Reading
+from agentic_rag.safety.conversation import CANNOT, THERE, Reading
+from agentic_rag.safety.framing import Framing
 from agentic_rag.safety.hunch import Hunch, read_hunches, views_of
 from agentic_rag.safety.lexicon import Lexicon, read_lexicon
 from agentic_rag.safety.spelling import STOP, read_words
@@ -188,51 +189,16 @@ class _Page:
         )
 
 
-_NEUTRAL_WORDS = frozenset(
-    [
-        "site",
-        "mouth",
-        "face",
-        "soft",
-        "jaw",
-        "tooth",
-        "gum",
-        "dental",
-        "child",
-        "medically",
-        "medicine",
-        "object",
-        "thinner",
-        "head",
-        "throat",
-        "chest",
-        "arm",
-        "one_side",
-        "itself",
-        "gauze",
-        "someone",
-        "long",
-        "hot",
-        "heavy",
-        "sudden",
-        "spread",
-        "too_many",
-        "took",
-        "now",
-        "anaesthetised",
-    ]
-)
-
-
 def _read_sign(sign: str, lexicon: Lexicon) -> tuple[_Term, ...]:
     terms = []
     for part in sign.split("+"):
         name = part.strip()
         concepts = name.lstrip("-").split("|")
         meant = CANNOT if name.startswith("-") else THERE
-        if all(each in _NEUTRAL_WORDS for each in concepts):
+        mask = lexicon.mask(*concepts)
+        if not mask & ~lexicon.group("either_way"):
             meant = -1
-        terms.append(_Term(lexicon.mask(*concepts), meant))
+        terms.append(_Term(mask, meant))
     return tuple(terms)
 
 

@@ -25,6 +25,9 @@ _INSTEAD = {
     **{chr(0x0966 + digit): str(digit) for digit in range(10)},
 }
 _REPLACED = re.compile(f"[{''.join(_INSTEAD)}]")
+_FOREIGN = re.compile(
+    "[^\\x00-\\x7f\\u0900-\\u0957\\u0960-\\u097f]+"
+)  # may look like other letters
 # What nobody sees (controls, joiners, selectors, tags), and the accents of Latin letters.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
@@ -80,15 +83,21 @@ def tidy(message: str) -> str:
     """Bring look-alike characters into one form and drop those that nobody sees."""
     if message.isascii():
         return message.lower().replace("_", " ").replace("`", "'")
-    text = unicodedata.normalize("NFKC", message).casefold()
+    text = _FOREIGN.sub(lambda found: unicodedata.normalize("NFKC", found[0]), message).casefold()
     text = _UNSEEN.sub("", _REPLACED.sub(lambda found: _INSTEAD[found[0]], text))
     if _ACCENTED.search(text):
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
     return text
 
 
+_IS = frozenset(["it's", "he's", "she's", "there's", "that's", "what's", "who's"])
+"""Where the "'s" is a verb: "he's" is "hes", and "his son's" is "his son"."""
+
+
 def _plain_word(text: str) -> str:
-    text = text.removesuffix("'s").replace("'", "")
+    if text not in _IS:
+        text = text.removesuffix("'s")
+    text = text.replace("'", "")
     if text.isascii() and not text.isalpha() and text[0].isalpha() and text[-1].isalpha():
         return text.translate(_IN_PLACE_OF_LETTERS)
     return text

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from agentic_rag.language import denial_over, sentence_spans
+from agentic_rag.language import BULLET, denial_over, sentence_spans
 from agentic_rag.safety.polarity import Figure
 from agentic_rag.safety.reading import Reading, read
 from agentic_rag.safety.wording import Dictionary
@@ -15,7 +15,6 @@ _LONGEST = 1200  # what goes on for longer without a stop is no statement
 _MOST_LINES = 6  # of figures that can be told in one sentence
 _ANSWERED_IN = 3  # statements behind a question lean on it
 _LINE = re.compile(r"[^\n]+")
-_BULLET = re.compile(r"\s*(?:(?:[-*+\u2022]|\d{1,2}[.)])\s+|>\s*)")
 _SEPARATOR = re.compile(r";\s*|,(?: and)? then |\band then |\Z")
 _FIELD = re.compile(r"\s*([A-Za-z][\w ()/%-]{0,40}?)\s*:\s+(?=\S)")
 _HEADING = re.compile(r"\s*#{1,6}\s")
@@ -48,8 +47,10 @@ class Statement:
 def statements(text: str, heading: str, words: Dictionary) -> tuple[Statement, ...]:
     """Return the statements of a passage; remembered, for many sentences are held against them."""
     spans = list(_spans(text))
-    names = " ".join(text[start:end] for start, end, name in spans if name.lower() in _NAMES)
+    named = ((start, end) for start, end, name, _ in spans if name.lower() in _NAMES)
+    names = " ".join(text[start:end] for start, end in named)
     above = read(f"{heading} {names}", words)
+    is_priced = bool(_PRICED.search(f"{heading} {text}"))
 
     def make(start: int, end: int, reading: Reading) -> Statement:
         return Statement(
@@ -58,35 +59,39 @@ def statements(text: str, heading: str, words: Dictionary) -> tuple[Statement, .
             reading=reading,
             lent=above.lendable | above.meanings,
             lent_figures=above.figures,
-            is_priced=bool(_PRICED.search(f"{heading} {text}")),
+            is_priced=is_priced,
         )
 
     told = []
-    for start, end, name in spans:
-        said = f"{denial_over(text, start, heading)} {text[start:end]}".strip()
+    for start, end, name, whole in spans:
+        said = f"{denial_over(text, whole, heading)} {text[start:end]}".strip()
         told.append(make(start, end, read(said, words, name)))
     cells = [make(start, end, read(said, words)) for start, end, said in _cells(text)]
     return (*_in_context(text, told), *_records(told), *cells)
 
 
-def _spans(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, field name) of each statement; what a ";" parts are two."""
+def _spans(text: str) -> Iterator[tuple[int, int, str, int]]:
+    """Yield (start, end, field name) of each statement, and where its sentence begins.
+
+    What a ";" parts are two statements of one sentence.
+    """
     for line in _LINE.finditer(text):
         if _HEADING.match(line[0]):
             continue
-        bullet = _BULLET.match(line[0])
+        bullet = BULLET.match(line[0])
         at = line.start() + (bullet.end() if bullet else 0)
         body = text[at : line.end()]
         named = _FIELD.match(body)
-        for start, end in sentence_spans(body):
+        for whole, end in sentence_spans(body):
+            start = whole
             if ";" not in body[start:end] and any(
                 each[0] for each in _SEPARATOR.finditer(body, start, end)
             ):
-                yield at + start, at + end, named[1] if named else ""
+                yield at + start, at + end, named[1] if named else "", at + whole
             for separator in _SEPARATOR.finditer(body, start, end):
                 until = start + len(body[start : separator.start()].rstrip())
                 if start < until <= start + _LONGEST:
-                    yield at + start, at + until, named[1] if named else ""
+                    yield at + start, at + until, named[1] if named else "", at + whole
                 start = separator.end()  # the rest of the sentence
 
 

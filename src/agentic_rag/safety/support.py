@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from agentic_rag.language import denial_over, sentence_spans
 from agentic_rag.safety.figures import figure_refusal
 from agentic_rag.safety.grammar import ACTORS, MARKERS, NEGATORS, SHUNNING
 from agentic_rag.safety.hedges import hedge_refusal
@@ -55,9 +56,22 @@ def find_support(
     if len(sentence) > _MOST_CHARS or sentence.rstrip().endswith("?"):
         return NOTHING
     words = words or dictionary()
+    if found := _whole(sentence, text, heading):
+        return found
     said = read(sentence, words)
     told = statements(text, heading, words)
     return _find(said, told) or _find_in_two(sentence, said, told, words) or NOTHING
+
+
+def _whole(sentence: str, text: str, heading: str) -> Support | None:
+    """Find a sentence of several parts as it stands; the rest is made of the parts alone."""
+    if ";" not in sentence:
+        return None
+    for start, end in sentence_spans(text):
+        is_same = text[start:end].split() == sentence.split()
+        if is_same and not denial_over(text, start, heading):
+            return Support(1.0, start, end)
+    return None
 
 
 def refusal(said: Reading, statement: Statement) -> str:

@@ -12,31 +12,60 @@ import socket
 import struct
 import sys
 import warnings
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
-from kserve import InferRequest, InferResponse, Model, ModelServer
-from kserve.errors import InferenceError, InvalidInput
+from kserve import InferRequest, InferResponse, Model, model_server
+from kserve.errors import InferenceError, InvalidInput, ModelNotFound
 from kserve.model_server import app, parser
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+from prometheus_client import Gauge
 
-from agentic_rag.agent.ask import ask
-from agentic_rag.bootstrap import House, build_house
+from agentic_rag.agent.ask import ask_all
+from agentic_rag.bootstrap.house import House, build_house
+from agentic_rag.callers import Scope, demand
 from agentic_rag.domain import Answer, Question
-from agentic_rag.errors import BadQuestion, BadSettings, Misconfigured
-from agentic_rag.serving import errors, probes, v2
-from agentic_rag.serving.middleware import Threshold
-from agentic_rag.serving.wire import read_v1, write_answer
+from agentic_rag.errors import BadQuestion, BadSettings, Misconfigured, NotAllowed, Overloaded
+from agentic_rag.glass import meters
+from agentic_rag.serving import (
+    answers,
+    clinic,
+    errors,
+    gateway,
+    openapi,
+    probes,
+    search,
+    sessions,
+    stream,
+    v2,
+    versions,
+)
+from agentic_rag.serving.certificates import Certificates
+from agentic_rag.serving.grpc_door import GrpcDoor
+from agentic_rag.serving.leaving import PatientServer
+from agentic_rag.serving.lodge import Lodge, build_lodge, stand_before
+from agentic_rag.serving.openai import router as openai
+from agentic_rag.serving.wire import headed, read_v1
+from agentic_rag.serving.writing import retry_after, write_answer
 from agentic_rag.settings import Settings, get_settings
-from agentic_rag.telemetry import clean_request_id, new_request_id, request_id, set_up_logging
+from agentic_rag.telemetry import (
+    REQUEST_HEADER,
+    clean_request_id,
+    new_request_id,
+    request_id,
+    set_up_logging,
+)
+from agentic_rag.tracing import end_tracing, set_up_tracing
 
 logger = logging.getLogger(__name__)
 
-GRACE_S = 30
+_tasks = Gauge("agentic_rag_tasks", "Tasks of the event loop; flat where nothing leaks.")
+_eta = Gauge("agentic_rag_llm_eta_seconds", "Until an LLM that sleeps may be awake; 0: it is.")
 
 _UNREADABLE = (
     ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, struct.error,
@@ -49,7 +78,7 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
     """Translates between KServe and the agent, and does nothing else."""
 
     def __init__(self, name: str, house: House) -> None:
-        super().__init__(name)
+        super().__init__(name, return_response_headers=True)
         self._house = house
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -58,12 +87,12 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
 
     async def healthy(self) -> bool:
         """Tell whether questions would be answered from the documents."""
-        return bool(self.ready) and await self._house.library.ready()
+        return bool(self.ready) and await self._house.ready()
 
     async def drained(self) -> None:
         """Wait until nothing is being answered, as long as the grace period lasts."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_S):
+            async with asyncio.timeout(self._house.settings.shutdown_grace_s):
                 await self._idle.wait()
 
     def load(self) -> bool:
@@ -83,23 +112,41 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
         return payload
 
     async def predict(
-        self, payload: object, headers: dict[str, str] | None = None
+        self,
+        payload: object,
+        headers: dict[str, str] | None = None,
+        response_headers: dict[str, str] | None = None,
     ) -> dict[str, Any] | InferResponse:
         """Answer every question of one request, together and in order."""
         if request_id.get() == "-":  # gRPC: no middleware has named the request
-            named = clean_request_id((headers or {}).get("x-request-id", ""))
+            named = clean_request_id((headers or {}).get(REQUEST_HEADER, ""))
             request_id.set(named or new_request_id())
         try:
-            if isinstance(payload, InferRequest):
-                questions = v2.read_v2(payload, settings=self._house.settings)
-                return v2.write_v2(payload, self.name, await self._ask_all(questions))
-            questions = read_v1(payload, settings=self._house.settings)
-            return {"predictions": [write_answer(a) for a in await self._ask_all(questions)]}
+            written, answers = await self._answered(payload, headers or {})
         except BadQuestion as error:
             raise errors.Refused(error) from None
+        except NotAllowed as error:
+            raise errors.Forbidden(error) from None
+        except Overloaded as error:
+            raise errors.Busy(error) from None
         except Exception:
             logger.exception("prediction failed")
             raise errors.Failed from None
+        if response_headers is not None:  # gRPC's go nowhere: its metadata output has the time
+            response_headers.update(retry_after(answers))
+        return written
+
+    async def _answered(
+        self, payload: object, headers: Mapping[str, str]
+    ) -> tuple[dict[str, Any] | InferResponse, list[Answer]]:
+        """Return the response, and the answers that are in it."""
+        if isinstance(payload, InferRequest):
+            questions = v2.read_v2(payload, settings=self._house.settings)
+            answers = await self._ask_all(headed(questions, headers))
+            return v2.write_v2(payload, self.name, answers), answers
+        questions = read_v1(payload, settings=self._house.settings)
+        answers = await self._ask_all(headed(questions, headers))
+        return {"predictions": [write_answer(answer) for answer in answers]}, answers
 
     async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
         self._in_flight += 1
@@ -108,7 +155,7 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
         try:
             async with deps.retriever.pinned() as pinned:  # one request, one version of the index
                 reading = replace(deps, retriever=pinned)
-                return await asyncio.gather(*(ask(q, deps=reading) for q in questions))
+                return await ask_all(questions, deps=reading)
         finally:
             self._in_flight -= 1
             if self._in_flight == 0:
@@ -116,16 +163,32 @@ class RagPredictor(Model):  # type: ignore[misc]  # kserve ships no types
 
 
 class TruthfulDataPlane(DataPlane):  # type: ignore[misc]
-    """kserve's data plane, but for three things that it gets wrong for us."""
+    """kserve's data plane, but for five things that it gets wrong for us."""
+
+    def get_model_from_registry(self, name: str) -> Any:  # noqa: ANN401  # kserve's
+        """Find a model, or say that there is none; no more of its name is told than is plain."""
+        try:
+            return super().get_model_from_registry(name)
+        except ModelNotFound:
+            raise errors.NoSuchModel(name) from None
+
+    async def get_model(self, name: str) -> Any:  # noqa: ANN401
+        """Find a model as above."""
+        self.get_model_from_registry(name)
+        return await super().get_model(name)
 
     async def model_ready(
         self, model_name: str, disable_predictor_health_check: bool = False
     ) -> bool:
         """Tell probes the truth, and let predictions through: an emergency must get its answer."""
+        self.get_model_from_registry(model_name)
         if disable_predictor_health_check:  # kserve's predict routes, and only they, say so
-            self.get_model_from_registry(model_name)
             return True
         return bool(await super().model_ready(model_name))
+
+    async def model_metadata(self, model_name: str) -> dict[str, Any]:
+        """Describe a model, and say that it has no versions: kserve says null, against v2."""
+        return {**await super().model_metadata(model_name), "versions": []}
 
     def decode(self, body: object, headers: object, *args: object, **kwargs: object) -> Any:  # noqa: ANN401
         """Refuse a malformed body as the caller's fault; kserve lets some through as its own."""
@@ -141,17 +204,35 @@ class ClosedRepository(ModelRepositoryExtension):  # type: ignore[misc]
     """Loading and unloading, which kserve would let anyone do, over REST and gRPC."""
 
     async def load(self, model_name: str) -> None:
-        """Refuse."""
-        raise errors.Closed
+        """Refuse: a new index is noticed without being told."""
+        self._refuse()
 
     async def unload(self, model_name: str) -> None:
-        """Refuse."""
+        """Refuse: without the model nobody would be told whom to call."""
+        self._refuse()
+
+    def _refuse(self) -> None:
+        try:
+            demand(Scope.ADMIN)
+        except NotAllowed as error:
+            raise errors.Forbidden(error) from None
         raise errors.Closed
 
 
-def build_server(flags: argparse.Namespace, predictor: RagPredictor, house: House) -> ModelServer:
-    """Furnish kserve's app and return its server, not yet started."""
-    server = ModelServer(
+def build_server(
+    flags: argparse.Namespace, predictor: RagPredictor, house: House, lodge: Lodge
+) -> PatientServer:
+    """Furnish kserve's app and return its server, not yet started.
+
+    Raises:
+        BadSettings: the certificates cannot be used.
+    """
+    certificates = read_certificates(flags)
+    server = PatientServer(
+        house.deps.admission,
+        notice_s=house.settings.shutdown_notice_s,
+        host=lodge.host,
+        certificates=certificates,
         http_port=flags.http_port,
         grpc_port=flags.grpc_port,
         workers=1,  # kserve pickles models into workers, and metrics would split: scale by replicas
@@ -161,32 +242,56 @@ def build_server(flags: argparse.Namespace, predictor: RagPredictor, house: Hous
         enable_latency_logging=False,
         event_loop=flags.event_loop,
         timeout_keep_alive=flags.timeout_keep_alive,
-        grace_period=GRACE_S,
+        grace_period=house.settings.shutdown_grace_s,
         ssl_certfile=flags.ssl_certfile,
         ssl_keyfile=flags.ssl_keyfile,
     )
     server.dataplane = TruthfulDataPlane(model_registry=server.registered_models)
     server.model_repository_extension = ClosedRepository(server.registered_models)
-    furnish(app, predictor, house)
+    # which the server makes when it starts, and asks nobody
+    model_server.GRPCServer = partial(
+        GrpcDoor, lodge=lodge, certificates=certificates, watch=house.watch
+    )
+    furnish(app, predictor, house, lodge)
     return server
 
 
-def furnish(app: FastAPI, predictor: RagPredictor, house: House) -> None:
-    """Add to kserve's app what is ours: the errors, the request's id, the probes, the opening."""
+def furnish(app: FastAPI, predictor: RagPredictor, house: House, lodge: Lodge) -> None:
+    """Add to kserve's app what is ours: the errors, what stands before it, doors, the opening."""
 
     @asynccontextmanager
     async def opened(_app: FastAPI) -> AsyncIterator[None]:
+        show_gauges(house)
         await house.library.start()
-        telling = asyncio.create_task(house.tell_drift())
+        tending = asyncio.create_task(house.tend())
         yield
-        telling.cancel()
+        tending.cancel()
         await predictor.drained()  # uvicorn has waited for its own requests; gRPC's come to the end
         await house.close()
+        await asyncio.to_thread(end_tracing)
 
     app.router.lifespan_context = opened
-    app.add_middleware(Threshold)
+    stand_before(app, lodge, house.deps.admission, house.watch, predictor.name)
     app.include_router(probes.router(house))
+    app.include_router(stream.router(house))
+    app.include_router(sessions.router(house))
+    app.include_router(answers.router(house))
+    app.include_router(clinic.router(house))
+    app.include_router(search.router(house))
+    app.include_router(versions.router())
+    app.include_router(openai.router(house, predictor))
+    app.include_router(gateway.router(house, predictor.name))
     errors.install(app)
+    openapi.install(app)
+
+
+def show_gauges(house: House) -> None:
+    """Let the gauges be read that tell of a running house."""
+    loop = asyncio.get_running_loop()
+    _tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
+    meters.index.version = lambda: house.library.version
+    if sleeper := house.deps.sleeper:
+        _eta.set_function(lambda: sleeper.status.eta_s or 0.0)
 
 
 def read_flags(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -196,7 +301,20 @@ def read_flags(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return own.parse_args(argv)
 
 
-def check_ports(flags: argparse.Namespace) -> None:
+def read_certificates(flags: argparse.Namespace) -> Certificates | None:
+    """Return what the flags for TLS name, if anything.
+
+    Raises:
+        BadSettings: one of the two is missing, or a file cannot be used.
+    """
+    if not (flags.ssl_certfile or flags.ssl_keyfile):
+        return None
+    if not (flags.ssl_certfile and flags.ssl_keyfile):
+        raise BadSettings("--ssl_certfile and --ssl_keyfile: one is of no use without the other")
+    return Certificates(flags.ssl_certfile, flags.ssl_keyfile)
+
+
+def check_ports(flags: argparse.Namespace, host: str) -> None:
     """Refuse a taken port; gRPC would share it in silence.
 
     Raises:
@@ -209,14 +327,14 @@ def check_ports(flags: argparse.Namespace) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("0.0.0.0", port))  # where kserve will listen
+                probe.bind((host, port))
                 probe.listen()
             except OSError as error:
                 raise BadSettings(f"--{flag} {port}: {error.strerror}") from error
 
 
 def serve(settings: Settings, argv: Sequence[str] | None = None) -> None:
-    """Serve until SIGTERM; what is in flight then is finished, within 30 s.
+    """Serve until SIGTERM; what is in flight then is finished, as `leaving` says.
 
     Raises:
         Misconfigured: the settings or the clinic pack cannot be used.
@@ -225,14 +343,17 @@ def serve(settings: Settings, argv: Sequence[str] | None = None) -> None:
     # kserve's app answers with ORJSONResponse, which FastAPI would rather see gone
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     set_up_logging(settings.log_format, settings.log_level)
-    house = build_house(settings)
-    check_ports(flags)
+    set_up_tracing(settings.otel_exporter_otlp_endpoint)
+    house, lodge = build_house(settings), build_lodge(settings)
     predictor = RagPredictor(flags.model_name, house)
-    server = build_server(flags, predictor, house)
+    server = build_server(flags, predictor, house, lodge)
+    flags.http_port = server.http_port  # kserve takes another with TLS
+    check_ports(flags, lodge.host)
     set_up_logging(settings.log_format, settings.log_level)  # kserve has set up its own
     logger.info(
         "serving model=%s http=%d grpc=%d", flags.model_name, flags.http_port, flags.grpc_port
     )
+    lodge.tell()
     server.start([predictor])
 
 

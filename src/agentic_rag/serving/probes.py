@@ -1,34 +1,16 @@
-"""The doors for Kubernetes and for a first look: alive, ready, health and search."""
+"""The doors for Kubernetes and for a first look: alive, ready and health."""
 
-from typing import Annotated, Any
+from typing import Any
 
-import orjson
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agentic_rag import __version__
-from agentic_rag.bootstrap import House
-from agentic_rag.domain import Scope
-from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.agent.deps import Sleeper
+from agentic_rag.bootstrap.house import House
+from agentic_rag.clinic.profile import Profile
 from agentic_rag.retrieval.library import Refusal
-from agentic_rag.serving.wire import write_hit
-
-Globs = Annotated[
-    tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...],
-    Field(max_length=100, strict=False),
-]
-
-
-class SearchBody(BaseModel):
-    """A search, in all documents and sections or in those that a glob names."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
-    k: Annotated[int, Field(ge=1, le=100)] = 4
-    documents: Globs = ()
-    sections: Globs = ()
+from agentic_rag.serving.openapi import describe
+from agentic_rag.serving.shapes import AliveReply, HealthReply, ReadyReply
 
 
 def _write_refusal(refusal: Refusal) -> dict[str, str]:
@@ -37,42 +19,50 @@ def _write_refusal(refusal: Refusal) -> dict[str, str]:
     return {"version": refusal.version, "reason": reason}
 
 
+def _write_sleeper(sleeper: Sleeper) -> dict[str, Any]:
+    status = sleeper.status
+    return {"state": str(status.state), "eta_seconds": status.eta_s}
+
+
+def _write_clinic(profile: Profile) -> dict[str, Any]:
+    """Say whose documents these are, and how the clinic is reached: what a page shows anybody."""
+    phones = profile.phones.model_dump() | {"crisis": profile.crisis.phone}
+    known = {whose: number for whose, number in phones.items() if number}
+    return {"name": profile.name, "phones": known, "disclaimer": profile.disclaimer or ""}
+
+
 def router(house: House) -> APIRouter:
     """Return the routes of one house."""
     routes = APIRouter()
 
-    @routes.get("/healthz")
+    @routes.get("/healthz", **describe(AliveReply, errors=()))
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @routes.get("/ready")
+    @routes.get("/ready", **describe(ReadyReply, errors=(), also=503))
     async def ready(response: Response) -> dict[str, Any]:
-        is_ready = await house.library.ready()
+        is_ready = await house.ready()
         response.status_code = 200 if is_ready else 503
-        return {"ready": is_ready}
+        admission = house.deps.admission
+        return {
+            "ready": is_ready,
+            "in_flight": admission.under_way,
+            "queued": admission.queued,
+        }
 
-    @routes.get("/health")
+    @routes.get("/health", **describe(HealthReply, errors=()))
     async def health() -> dict[str, Any]:
-        library, is_ready = house.library, await house.library.ready()
+        library, is_ready = house.library, await house.ready()
+        sleeper = house.deps.sleeper
         refusal = library.refusal
         return {
             "status": "ok" if is_ready and not refusal else "degraded",
             "index": is_ready,
             "index_version": library.version,
             "refused": refusal and _write_refusal(refusal),
+            "llm": sleeper and _write_sleeper(sleeper),
             "version": __version__,
+            "clinic": _write_clinic(house.clinic.profile),
         }
-
-    @routes.post("/search")
-    async def search(body: SearchBody) -> Response:
-        scope = Scope(documents=body.documents, sections=body.sections)
-        try:
-            passages = await house.library.search([body.query], k=body.k, scope=scope)
-        except RetrievalUnavailable:
-            return JSONResponse(
-                {"error": "the index is not available now"}, 503, headers={"Retry-After": "5"}
-            )
-        found = orjson.dumps({"hits": [write_hit(passage) for passage in passages]})
-        return Response(found, media_type="application/json")
 
     return routes

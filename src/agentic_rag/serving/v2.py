@@ -10,8 +10,9 @@ from kserve.protocol.infer_type import to_http_parameters
 from kserve.utils.utils import generate_uuid
 
 from agentic_rag.domain import Answer, Question
-from agentic_rag.errors import BadQuestion
-from agentic_rag.serving.wire import check_count, check_wishes, columns, read_question
+from agentic_rag.errors import BadQuestion, plain
+from agentic_rag.serving.wire import check_count, check_wishes, read_question
+from agentic_rag.serving.writing import write_answer
 from agentic_rag.settings import Settings
 
 INPUTS = [{"name": "question", "datatype": "BYTES", "shape": [-1]}]
@@ -27,6 +28,8 @@ _WISHES = {
     "session_id": "BYTES",
     "history": "BYTES",
     "debug": "BOOL",
+    "when_cold": "BYTES",
+    "timeout_seconds": "FP",
 }
 """Optional inputs and parameters, with how their tensor's datatype begins."""
 
@@ -107,7 +110,7 @@ def write_v2(request: InferRequest, model: str, answers: Sequence[Answer]) -> In
     Raises:
         BadQuestion: an output was asked for that does not exist.
     """
-    written = columns(answers)
+    written = _columns(answers)
     wanted = {output.name for output in request.request_outputs or ()}
     for name in wanted - written.keys():
         known = ", ".join(written)
@@ -123,6 +126,16 @@ def write_v2(request: InferRequest, model: str, answers: Sequence[Answer]) -> In
         use_binary_outputs=request.use_binary_outputs,
         requested_outputs=request.request_outputs,
     )
+
+
+def _columns(answers: Sequence[Answer]) -> dict[str, list[str]]:
+    """Return for each output one string per answer."""
+    return {
+        "answer": [answer.text for answer in answers],
+        "outcome": [answer.outcome.value for answer in answers],
+        "sources": [orjson.dumps(list(answer.sources)).decode() for answer in answers],
+        "metadata": [orjson.dumps(write_answer(answer)).decode() for answer in answers],
+    }
 
 
 def _parameters(request: InferRequest) -> dict[str, object]:
@@ -152,7 +165,8 @@ def _values(tensor: InferInput, datatype: str) -> list[Any]:
     """Return a tensor's elements as Python values, strings decoded."""
     where = f"inputs.{tensor.name}"
     if not tensor.datatype.startswith(datatype):
-        raise BadQuestion(where, f"expected datatype {datatype}, found {tensor.datatype[:16]}")
+        found = plain(tensor.datatype, "another")
+        raise BadQuestion(where, f"expected datatype {datatype}, found {found}")
     shape = list(tensor.shape)
     if len(shape) not in {1, 2} or (len(shape) == 2 and shape[1] != 1):  # noqa: PLR2004
         raise BadQuestion(where, f"expected shape [n] or [n, 1], found {shape[:8]}")

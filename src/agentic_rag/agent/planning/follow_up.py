@@ -351,7 +351,9 @@ def _pointed(text: str, context: Context) -> str:
     if own or (heavy(text) and len(topic_words(text)) > len(heavy(text))):
         leans = _leans(text, own)
         return _trailing(text, context) or (_with_topic(text, context) if leans else "")
-    return _asked_in_full(text, context) or _trailing(text, context) or _with_topic(text, context)
+    in_full = _asked_in_full(text, context) or _trailing(text, context)
+    names_enough = len(topic_words(text)) >= _MANY  # "what should I bring to the first visit?"
+    return in_full or ("" if names_enough else _with_topic(text, context))
 
 
 def _pointing(text: str) -> re.Match[str] | None:

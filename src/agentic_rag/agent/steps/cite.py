@@ -10,7 +10,7 @@ from agentic_rag.agent.deps import Brief, Deps
 from agentic_rag.agent.planning.tongue import ENGLISH
 from agentic_rag.agent.replies import declined, noted
 from agentic_rag.agent.state import Journey
-from agentic_rag.domain import Answer, Citation, Degraded, Draft, Outcome, Passage
+from agentic_rag.domain import Answer, Citation, Degraded, Draft, Dropped, Outcome, Passage
 from agentic_rag.errors import CheckerUnavailable, RetrievalUnavailable
 from agentic_rag.injection import talks_to_models
 from agentic_rag.language import is_light, stem, terms, topic_words
@@ -41,16 +41,31 @@ async def cite(state: Journey, runtime: Runtime[Deps]) -> Journey:
     """Write the answer out of proven sentences; where too little is left, quote the documents."""
     deps, draft, passages = runtime.context, state["draft"], state["evidence"]
     words = dictionary(groups_of(deps.profile.synonyms))
-    proven = prove_all(draft.text, passages, words)
+    proven, dropped = judge_all(draft.text, passages, words)
     if draft.generator != "extractive":  # the documents' own words need no second opinion
-        proven = await _unopposed(proven, deps)
+        held, opposed = await _opposed(proven, deps)
+        proven, dropped = held, [*dropped, *opposed]
         if not speaks_to(state["wants"], proven):
+            dropped += [
+                Dropped(sentence=each.sentence, why="beside_the_question") for each in proven
+            ]
             draft = await _quoted(state, deps)
             proven = prove_all(draft.text, passages, words)
+    written: Journey = {"dropped": tuple(dropped)}
     if not proven:
-        return {"answer": declined(deps.profile, draft.degraded, _language(state))}
-    answer = _answer(draft, proven)
-    return {"answer": noted(answer, deps.profile, state.get("unheld", ()), _language(state))}
+        return {**written, "answer": declined(deps.profile, draft.degraded, _language(state))}
+    answer = noted(
+        assembled(draft, proven), deps.profile, state.get("unheld", ()), _language(state)
+    )
+    return {**written, "answer": answer}
+
+
+async def _opposed(proven: Sequence[Proven], deps: Deps) -> tuple[list[Proven], list[Dropped]]:
+    """Return what the stronger checker leaves, and what it takes away."""
+    held = await unopposed(proven, deps)
+    return held, [
+        Dropped(sentence=each.sentence, why="checker") for each in proven if each not in held
+    ]
 
 
 def _language(state: Journey) -> str:
@@ -67,7 +82,7 @@ async def _quoted(state: Journey, deps: Deps) -> Draft:
     return replace(quoted, usage=draft.usage, degraded=draft.degraded or Degraded.LLM_REJECTED)
 
 
-async def _unopposed(proven: Sequence[Proven], deps: Deps) -> list[Proven]:
+async def unopposed(proven: Sequence[Proven], deps: Deps) -> list[Proven]:
     """Drop what the stronger checker, where there is one, does not find in the quote.
 
     It can only take away. Where it fails nothing could be judged, so nothing is left.
@@ -100,11 +115,23 @@ def prove_all(
     text: str, passages: Sequence[Passage], words: Dictionary | None = None
 ) -> list[Proven]:
     """Return the claims of a draft that a passage carries, each once, in order."""
+    return judge_all(text, passages, words)[0]
+
+
+def judge_all(
+    text: str, passages: Sequence[Passage], words: Dictionary | None = None
+) -> tuple[list[Proven], list[Dropped]]:
+    """Return the claims of a draft that a passage carries, and those that none does."""
     said = claims(text, "\n".join(passage.text for passage in passages))
     if len(said) == MOST_CLAIMS:
         logger.info("a long draft was cut: its first %d sentences are judged", MOST_CLAIMS)
-    judged = (prove(claim, passages, words) for claim in said)
-    return [each for each in judged if each]
+    judged = [(claim, prove(claim, passages, words)) for claim in said]
+    dropped = [
+        Dropped(sentence=claim.text, why="not_carried" if _states(claim.text) else "no_statement")
+        for claim, proven in judged
+        if not proven
+    ]
+    return [proven for _, proven in judged if proven], dropped
 
 
 def prove(
@@ -130,7 +157,8 @@ def _states(sentence: str) -> bool:
     return not sentence.endswith("?") and not talks_to_models(sentence)
 
 
-def _answer(draft: Draft, proven: Sequence[Proven]) -> Answer:
+def assembled(draft: Draft, proven: Sequence[Proven]) -> Answer:
+    """Lay proven sentences out as an answer, each with the number of its citation."""
     numbers: dict[tuple[str, int, int], int] = {}
     citations: list[Citation] = []
     lines: list[str] = []
@@ -149,6 +177,7 @@ def _answer(draft: Draft, proven: Sequence[Proven]) -> Answer:
         generator=draft.generator,
         degraded=draft.degraded,
         usage=draft.usage,
+        is_cut=draft.is_cut,
     )
 
 

@@ -22,6 +22,7 @@ async def compose(state: Journey, runtime: Runtime[Deps]) -> Journey:
     # each part of a question that something answers has its own share of places
     parts = max(1, len(state.get("held", ())))
     snippets = parts * deps.limits.max_ctx_snippets
+    snippets = min(snippets, deps.limits.most_snippets or snippets)
     evidence = within_budget(state["relevant"], replace(deps.limits, max_ctx_snippets=snippets))
     history = [
         (turn.role, unfenced(turn.text[:_TURN_CHARS])) for turn in question.history[-_TURNS:]

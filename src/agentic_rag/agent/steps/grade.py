@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from functools import lru_cache
 from itertools import chain, zip_longest
 
 from langgraph.runtime import Runtime
@@ -129,7 +130,7 @@ def _contradicts(new: _Graded, old: _Graded, profile: Profile) -> float:
     return disagree((mine.heading, mine.text), (theirs.heading, theirs.text))
 
 
-def _doubtful(want: str, kept: Sequence[Passage], precedence: Sequence[str]) -> list[str]:
+def _doubtful(want: str, kept: Sequence[Passage], precedence: tuple[str, ...]) -> list[str]:
     """Return what the fittest passage says in numbers, if there are more trusted documents.
 
     One of them may know better, and say it in words that are nearer to these than to the question.
@@ -145,13 +146,19 @@ def _doubtful(want: str, kept: Sequence[Passage], precedence: Sequence[str]) -> 
     ][:_MOST_CLAIMS]
 
 
-def _trust(passage: Passage, precedence: Sequence[str]) -> int:
+def _trust(passage: Passage, precedence: tuple[str, ...]) -> int:
     """Return the place of a passage's document in the pack's precedence, 0 first."""
-    ranks = (at for at, glob in enumerate(precedence) if fnmatch(passage.doc_id, glob))
-    return next(ranks, len(precedence))
+    return _rank(passage.doc_id, precedence)
 
 
-def _in_order(kept: Sequence[_Graded], precedence: Sequence[str]) -> list[Passage]:
+@lru_cache(maxsize=4096)
+def _rank(doc_id: str, precedence: tuple[str, ...]) -> int:
+    return next(
+        (at for at, glob in enumerate(precedence) if fnmatch(doc_id, glob)), len(precedence)
+    )
+
+
+def _in_order(kept: Sequence[_Graded], precedence: tuple[str, ...]) -> list[Passage]:
     """Put the passages with the best rank first; among the equally good, the most trusted.
 
     What contradicts an older passage that fits goes before all.

@@ -16,7 +16,8 @@ from agentic_rag.errors import RetrievalUnavailable
 
 Vectors = NDArray[np.float32]
 
-_CACHE_SIZE = 20_000  # texts; 1.6 kB each: 32 MB
+_CACHE_SIZE = 20_000  # texts; 1.6 kB each, and a name of up to 300 characters: 40 MB at most
+_SHORT = 300  # characters
 _BATCH = 16  # texts of live callers computed at a time: what a newcomer waits for at most
 _BLOCK = 128  # texts computed at a time in bulk
 
@@ -68,7 +69,7 @@ class Embedder:
         self._pick = pick
         self._picked: Backend | None = None
         self._picking = threading.Lock()
-        self._cache: OrderedDict[bytes, Vectors] = OrderedDict()
+        self._cache: OrderedDict[str | bytes, Vectors] = OrderedDict()
         self._wishes: dict[str, _Wish] = {}  # by text
         self._queues: deque[deque[str]] = deque()  # one for each caller that brought new ones
         self._work: asyncio.Task[None] | None = None
@@ -268,6 +269,11 @@ class _Wish:
         self.callers = 0
 
 
-def _key(text: str) -> bytes:
-    """Name a text in the cache, where a long one may not cost more than a short one."""
+def _key(text: str) -> str | bytes:
+    """Name a text in the cache, where a long one may not cost more than a short one.
+
+    Most are a statement or a word, asked for again and again: these name themselves.
+    """
+    if len(text) <= _SHORT:
+        return text
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import category
 
@@ -13,7 +15,7 @@ from agentic_rag.retrieval.passages.encodings import decode
 from agentic_rag.retrieval.passages.html_files import read_html
 from agentic_rag.retrieval.passages.json_files import read_json, read_jsonl
 from agentic_rag.retrieval.passages.markdown_files import read_markdown
-from agentic_rag.retrieval.passages.outline import cut, title_in
+from agentic_rag.retrieval.passages.outline import Mark, cut, title_in
 from agentic_rag.retrieval.passages.pdf_files import read_pdf
 
 MOST_BYTES = 150_000_000
@@ -21,6 +23,11 @@ MOST_BYTES = 150_000_000
 
 _MOST_MARKUP_BYTES = 30_000_000  # of what is a tree, in memory twenty times as large
 _MARKUP = {".md", ".html", ".htm"}
+
+_UNDERLINED = re.compile(
+    r"^(?P<title>[^\n]*[^\W_][^\n]*)\r?\n[ \t]*(?P<rule>[=~-])(?P=rule){2,}[ \t]*\r?$", re.MULTILINE
+)
+_LEVELS = {"=": 1, "-": 2, "~": 3}
 
 _MOST_NAMED = 20  # unreadable parts of one file that are told one by one
 
@@ -140,15 +147,24 @@ def _printable(name: str) -> str:
 
 
 def read_text(raw: bytes) -> Content:
-    r"""Take a plain text whole: it has no sections; a line above it that ends openly is its title.
+    r"""Take a plain text under its underlined lines, which make no labels; or else under its title.
+
+    That is a line above all others that ends openly.
 
     >>> read_text(b"After a filling\n\nWait an hour.\n").sections[0].heading
     'After a filling'
+    >>> read_text(b"Bills\n=====\nBy card\n-------\nTo 9 pm.\n").sections[1].heading
+    'Bills > By card'
     """
     text = decode(raw)
     line, _, below = text.lstrip().partition("\n")
     title = title_in(line) if below.lstrip(" \t\r").startswith("\n") else ""
-    return Content(text=text, sections=cut(text, (), title))
+    marks = [
+        Mark(found.start(), _LEVELS[found["rule"]], found["title"].strip())
+        for found in _UNDERLINED.finditer(text)
+    ]
+    sections = cut(text, marks, title)
+    return Content(text=text, sections=tuple(replace(each, slug="") for each in sections))
 
 
 READERS: dict[str, Callable[[bytes], Content]] = {

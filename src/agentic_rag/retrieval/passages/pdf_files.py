@@ -28,6 +28,8 @@ _BROKEN_WORD = re.compile(r"\w++[-\u2010\u00ad][^\S\n]*+\n\s*+\w++")
 _WORD = re.compile(r"[^\W\d_]++(?:-[^\W\d_]++)*+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ITEM = re.compile(r"(?:[-*+•▪◦‣·\u2013\u2014]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s")
+_DIGIT = re.compile(r"\d")
+_STOPS = tuple(".!?:")
 _FULL, _SHORTEST_FULL = 0.75, 40  # a line that is full is gone on with in the next
 
 
@@ -124,7 +126,24 @@ def _mended(pages: Sequence[str]) -> list[str]:
     """Join the lines of each page that belong to one paragraph."""
     unbroken = (_BROKEN_WORD.sub(" ", page).lower() for page in pages)
     known = {word for page in unbroken for word in _WORD.findall(page)}
-    return ["\n".join(_paragraphs(page, known)) for page in pages]
+    return [_under_titles(list(_paragraphs(page, known))) for page in pages]
+
+
+def _under_titles(paragraphs: Sequence[str]) -> str:
+    r"""Put the paragraphs below one another, and an empty line below those that are titles.
+
+    A title is short, ends openly, tells no number, and a sentence or another title comes below.
+
+    >>> _under_titles(["Drops", "Put them in at night.", "Price 400", "To be paid at once."])
+    'Drops\n\nPut them in at night.\nPrice 400\nTo be paid at once.'
+    """
+    laid: list[str] = []
+    is_over = False  # whether a title may stand above what is below
+    for paragraph in reversed(paragraphs):
+        is_title = is_over and bool(title_in(paragraph)) and not _DIGIT.search(paragraph)
+        laid.append(f"{paragraph}\n" if is_title else paragraph)
+        is_over = is_title or paragraph[-1:] in _STOPS
+    return "\n".join(reversed(laid))
 
 
 def _paragraphs(page: str, known: set[str]) -> Iterator[str]:

@@ -1,0 +1,21 @@
+"""Receipts: what anybody needs to prove an answer again, from the documents alone. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+FORM = 1
+_PLACE = ("number", "label", "doc_id", "digest", "start", "end", "quote")
+
+
+def receipt_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the receipt of an answer from its record; nobody's question is in it."""
+    cited = {each["number"]: {name: each[name] for name in _PLACE} for each in record["citations"]}
+    told = ("request_id", "at", "index", "outcome", "generator")
+    return {
+        "receipt": FORM,
+        **{name: record[name] for name in told},
+        "sentences": [
+            {"text": each["text"], "citations": [cited[n] for n in each["cites"] if n in cited]}
+            for each in record["sentences"]
+        ],
+    }
