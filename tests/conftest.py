@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 from pytest_socket import socket_allow_hosts
+from tests.postgres import Postgres
 
-from agentic_rag.bootstrap import House, build_house, ingest_folder
+from agentic_rag.bootstrap.house import House, build_house
+from agentic_rag.bootstrap.indexing import ingest_folder
 from agentic_rag.retrieval.embedding import export, exporting, onnx_backend, torch_backend
 from agentic_rag.settings import Settings, read_settings
 
@@ -98,9 +101,31 @@ def clinic_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def clinic_index(clinic_settings: Settings) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of one run have in common."""
+    ours = tmp_path_factory.getbasetemp()
+    return ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours
+
+
+def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """Make a folder, unless another worker has; who comes meanwhile waits."""
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            begun = folder.with_suffix(".begun")
+            make(begun)
+            begun.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clinic_index(clinic_settings: Settings, shared: Path) -> Path:
     """A DATA_DIR with the shipped clinic's index, made once. Read it, and change nothing in it."""
-    ingest_folder(clinic_settings, None, None)
+
+    def make(folder: Path) -> None:
+        ingest_folder(clinic_settings.model_copy(update={"data_dir": folder}), None, None)
+
+    made = made_once(shared / "clinic-index", make)
+    shutil.copytree(made, clinic_settings.data_dir, dirs_exist_ok=True)
     return clinic_settings.data_dir
 
 
@@ -115,10 +140,21 @@ def exported(pytestconfig: pytest.Config, clinic_settings: Settings) -> Path:
     code = "".join(inspect.getsource(maker) for maker in makers).encode()
     kept = pytestconfig.cache.mkdir("embedder")
     folder = kept / hashlib.blake2b(code, digest_size=8).hexdigest()
-    for other in set(kept.iterdir()) - {folder}:
-        shutil.rmtree(other, ignore_errors=True)
-    exporting.export_embedder(clinic_settings.embedding_model, folder, lambda _step: None)
+    with FileLock(kept.with_suffix(".lock")):
+        for other in set(kept.iterdir()) - {folder}:
+            shutil.rmtree(other, ignore_errors=True)
+        exporting.export_embedder(clinic_settings.embedding_model, folder, lambda _step: None)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real Postgres, started once. A test that stops it starts it again."""
+    server = Postgres()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
 
 
 @pytest.fixture(scope="session")

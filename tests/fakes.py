@@ -9,6 +9,8 @@
 
 import json
 import re
+import select
+import socket
 import threading
 import time
 import uuid
@@ -39,7 +41,7 @@ _ERRORS: dict[int, tuple[str, str | None]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Arrived:
     """One request as it arrived; header names are in lower case."""
 
     path: str
@@ -63,9 +65,14 @@ class ScriptedLlm:
             with status 200, "bad_json" is half a JSON object, "no_choices" has an empty list of
             them, "null_content" a message without text, "not_chat" is JSON of another kind.
         delay_s: seconds before each answer begins.
+        token_s: seconds that each token takes.
+        loading: whether it is up but has no model yet: `/health` says 503 and none is listed.
+        port: where it listens; 0 takes a free one.
+        max_model_len: the tokens that it says it reads at once.
         obeys_limit: whether it stops after `max_tokens`.
         asked: the chat requests, in order of arrival.
         seen: all requests, in order of arrival.
+        aborted: when callers went away while it wrote, as `time.monotonic` has it.
     """
 
     reply: Reply = "I don't have that."
@@ -76,9 +83,14 @@ class ScriptedLlm:
     error: str | None = None
     fault: Fault | None = None
     delay_s: float = 0.0
+    token_s: float = 0.0
+    loading: bool = False
+    port: int = 0
+    max_model_len: int | None = None
     obeys_limit: bool = True
-    asked: list[Asked] = field(default_factory=list)
-    seen: list[Asked] = field(default_factory=list)
+    asked: list[Arrived] = field(default_factory=list)
+    seen: list[Arrived] = field(default_factory=list)
+    aborted: list[float] = field(default_factory=list)
 
     def __enter__(self) -> "ScriptedLlm":
         self.closing = threading.Event()
@@ -112,7 +124,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, script: ScriptedLlm) -> None:
         self.script = script
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", script.port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of callers that go away: tests make them."""
@@ -126,10 +138,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self._take({})
         if asked.path == "/health":
-            self._send(200, "")
-        elif self._is_let_in(asked) and asked.path == "/v1/models":
+            self._send(503 if self._script.loading else 200, "")
+        elif asked.path != "/v1/models":
+            self._send_json(404, {"detail": "Not Found"})
+        elif self._is_let_in(asked):
             served = {"id": self._script.model, "object": "model", "created": 0, "owned_by": "me"}
-            self._send_json(200, {"object": "list", "data": [served]})
+            if self._script.max_model_len:
+                served["max_model_len"] = self._script.max_model_len
+            listed = [] if self._script.loading else [served]
+            self._send_json(200, {"object": "list", "data": listed})
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -143,9 +160,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, f"Invalid URL (POST {asked.path})")
             return
         self._script.asked.append(asked)
-        self._script.closing.wait(self._script.delay_s)
-        if self._is_let_in(asked) and self._is_well_asked(body):
-            self._answer(body)
+        if self._waited(self._script.delay_s) and self._is_let_in(asked):
+            if self._script.loading:
+                self._send(503, "loading", "text/plain")
+            elif self._is_well_asked(body):
+                self._answer(body)
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
@@ -154,13 +173,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _script(self) -> ScriptedLlm:
         return self.server.script
 
-    def _take(self, body: Body) -> Asked:
+    def _take(self, body: Body) -> Arrived:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(path=self.path, headers=headers, body=body)
+        asked = Arrived(path=self.path, headers=headers, body=body)
         self._script.seen.append(asked)
         return asked
 
-    def _is_let_in(self, asked: Asked) -> bool:
+    def _is_let_in(self, asked: Arrived) -> bool:
         key = self._script.api_key
         let_in = key is None or asked.headers.get("authorization") == f"Bearer {key}"
         if not let_in:
@@ -186,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
                 text, finish_reason = _limited(text, body)
             self._send_chat(body, text, finish_reason)
         elif self._script.fault == "hang":
-            self._script.closing.wait()
+            self._waited(threading.TIMEOUT_MAX)
             self.close_connection = True
         else:
             self._send_broken(body)
@@ -195,6 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
         usage = self._usage(body, text)
         if body.get("stream"):
             self._stream(list(_chunks(body, text, finish_reason, usage)))
+            return
+        if not self._waited(self._script.token_s * len(text.split(" "))):
             return
         message = {"role": "assistant", "content": text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
@@ -226,17 +247,42 @@ class _Handler(BaseHTTPRequestHandler):
         cut = self._script.fault == "cut"
         for chunk in chunks[: len(chunks) // 2] if cut else chunks:
             self._event(json.dumps(chunk))
-            if self._script.fault == "drip":
-                self._script.closing.wait(_DRIP_S)
+            each_s = _DRIP_S if self._script.fault == "drip" else self._script.token_s
+            if not self._waited(each_s):
+                return
         if cut:
             self.close_connection = True
             return
         self._event("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
 
+    def _waited(self, seconds: float) -> bool:
+        """Wait, unless the caller goes away or the server ends before that; tell whether."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._script.closing.is_set():
+                return False
+            if self._is_left(min(left, 0.05)):
+                self._script.aborted.append(time.monotonic())
+                self.close_connection = True
+                return False
+        return True
+
+    def _is_left(self, within_s: float) -> bool:
+        """Tell whether the caller closes the connection; who has not read all of it resets it."""
+        readable, _, _ = select.select([self.connection], [], [], within_s)
+        try:
+            return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        except ConnectionError:
+            return True
+
     def _event(self, data: str) -> None:
         event = f"data: {data}\n\n".encode()
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+        try:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+        except ConnectionError:
+            self._script.aborted.append(time.monotonic())
+            raise
 
     def _send_broken(self, body: Body) -> None:
         message = {"role": "assistant", "content": None}

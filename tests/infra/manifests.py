@@ -1,7 +1,9 @@
 """The manifests of infra/, read as kubectl reads them, and the parts that rules ask for."""
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,19 @@ import yaml
 
 REPO = Path(__file__).resolve().parents[2]
 INFRA = REPO / "infra"
-BASE = ("k8s", "kserve", "chroma")  # whole objects; overlays hold patches and are no objects
+PLAIN = ("k8s", "kserve", "chroma")  # folders that are applied as they are, without Kustomize
+OVERLAYS = sorted(file.parent.name for file in INFRA.glob("overlays/*/kustomization.yaml"))
+CLUSTER_WIDE = {
+    "ClusterQueue",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ClusterServingRuntime",
+    "ClusterStorageContainer",
+    "Namespace",
+    "PriorityClass",
+    "ResourceFlavor",
+}
+TEMPLATED = {"DaemonSet", "Deployment", "Job", "StatefulSet"}
 
 Manifest = dict[str, Any]
 
@@ -32,16 +46,55 @@ def read_text(text: str) -> list[Manifest]:
 
 
 def read_manifests() -> list[Manifest]:
-    files = sorted(path for folder in BASE for path in (INFRA / folder).rglob("*.yaml"))
-    return [manifest for file in files for manifest in read_text(file.read_text("utf-8"))]
+    files = sorted(path for folder in PLAIN for path in (INFRA / folder).rglob("*.yaml"))
+    written = [manifest for file in files for manifest in read_text(file.read_text("utf-8"))]
+    return [each for each in written if each.get("kind") != "Kustomization"]
+
+
+def build(folder: Path) -> list[Manifest]:
+    """Build a folder as `kubectl apply -k` would."""
+    built = subprocess.run(
+        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
+    )
+    if built.returncode:
+        raise ValueError(f"{folder.name}: {built.stderr.strip()}")
+    return read_text(built.stdout)
+
+
+def components_that_nothing_takes() -> list[str]:
+    """Those in no overlay, and in no other component: what an operator may add."""
+    folders = {file.parent for file in INFRA.glob("components/**/kustomization.yaml")}
+    taken = {each for name in OVERLAYS for each in _made_of(INFRA / "overlays" / name)}
+    taken |= {each for folder in folders for each in _made_of(folder) - {folder}}
+    return sorted(str(each.relative_to(INFRA / "components")) for each in folders - taken)
+
+
+def _made_of(folder: Path) -> set[Path]:
+    file = folder / "kustomization.yaml"
+    if not file.exists():
+        return set()
+    written = yaml.safe_load(file.read_text("utf-8"))
+    below = [*written.get("resources", []), *written.get("components", [])]
+    return {folder}.union(*(_made_of((folder / each).resolve()) for each in below))
+
+
+@cache
+def externals() -> list[dict[str, Any]]:
+    """What an operator has to bring: no object of ours provides it."""
+    file = INFRA / "externals.yaml"
+    return yaml.safe_load(file.read_text("utf-8")) if file.exists() else []
 
 
 def title(manifest: Manifest) -> str:
     return f"{manifest['kind']}/{manifest['metadata']['name']}"
 
 
-def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
-    return [manifest for manifest in manifests if manifest["kind"] == kind]
+def namespace(manifest: Manifest) -> str:
+    return manifest["metadata"].get("namespace", "")
+
+
+def of_kind(manifests: list[Manifest], *kinds: str) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] in kinds]
 
 
 def annotations(manifest: Manifest) -> dict[str, str]:
@@ -59,7 +112,8 @@ def is_knative(service: Manifest) -> bool:
 class Pod:
     """What runs: `spec` is a pod spec, or a predictor, which has the same fields.
 
-    `by_runtime` says that a KServe runtime brings the image and the rest of the container.
+    `by_runtime` says that a KServe runtime that is none of ours brings the image and the rest of
+    the container; `ends`, that it is a job's.
     """
 
     title: str
@@ -69,18 +123,63 @@ class Pod:
     by_runtime: bool
     labels: dict[str, str]
 
+    @property
+    def namespace(self) -> str:
+        return namespace(self.owner)
+
+    @property
+    def ends(self) -> bool:
+        return self.owner["kind"] in {"CronJob", "Job"}
+
+    @property
+    def every_container(self) -> list[dict[str, Any]]:
+        return [*self.spec.get("initContainers", []), *self.containers]
+
 
 def pods(manifests: list[Manifest]) -> Iterator[Pod]:
-    for service in of_kind(manifests, "InferenceService"):
-        spec = service["spec"]["predictor"]
-        containers = spec["containers"] if "containers" in spec else [spec["model"]]
-        labels = {**service["metadata"].get("labels", {}), **spec.get("labels", {})}
-        yield Pod(title(service), service, spec, containers, "model" in spec, labels)
-    for owner in of_kind(manifests, "StatefulSet"):
-        template = owner["spec"]["template"]
-        labels = template["metadata"]["labels"]
-        spec = template["spec"]
-        yield Pod(title(owner), owner, spec, spec["containers"], False, labels)
+    for owner in manifests:
+        if owner["kind"] == "InferenceService":
+            yield _predictor(owner, manifests)
+        elif owner["kind"] == "LLMInferenceService":  # its pod is laid over one of KServe's
+            spec, labels = owner["spec"]["template"], owner["metadata"].get("labels", {})
+            yield Pod(title(owner), owner, spec, spec["containers"], True, labels)
+        elif owner["kind"] in TEMPLATED | {"CronJob"}:
+            spec = owner["spec"]
+            whole = spec["jobTemplate"]["spec"] if owner["kind"] == "CronJob" else spec
+            labels = whole["template"].get("metadata", {}).get("labels", {})
+            spec = whole["template"]["spec"]
+            yield Pod(title(owner), owner, spec, spec["containers"], False, labels)
+
+
+def _predictor(service: Manifest, manifests: list[Manifest]) -> Pod:
+    """The pod that KServe makes, with the labels that it adds."""
+    predictor, name = service["spec"]["predictor"], service["metadata"]["name"]
+    added = {"serving.kserve.io/inferenceservice": name, "component": "predictor"}
+    if is_knative(service):
+        added["serving.knative.dev/service"] = f"{name}-predictor"
+    else:
+        added["app"] = f"isvc.{name}-predictor"
+    labels = {**service["metadata"].get("labels", {}), **predictor.get("labels", {}), **added}
+    if "model" not in predictor:
+        return Pod(title(service), service, predictor, predictor["containers"], False, labels)
+    runtime = runtime_of(predictor["model"], manifests)
+    below = runtime["spec"] if runtime else {"containers": [{}]}
+    spec = _laid_over(below, predictor, ("volumes",))
+    lists = ("args", "env", "volumeMounts")
+    container = _laid_over(below["containers"][0], predictor["model"], lists)
+    return Pod(title(service), service, spec, [container], runtime is None, labels)
+
+
+def runtime_of(model: dict[str, Any], manifests: list[Manifest]) -> Manifest | None:
+    """The runtime of a model, where it is one of ours."""
+    ours = of_kind(manifests, "ServingRuntime", "ClusterServingRuntime")
+    return next((each for each in ours if each["metadata"]["name"] == model.get("runtime")), None)
+
+
+def _laid_over(runtime: dict[str, Any], above: dict[str, Any], lists: tuple[str, ...]) -> Any:
+    """A part of a runtime under that of a predictor, as KServe merges them: lists are added to."""
+    added = {key: [*runtime.get(key, []), *above.get(key, [])] for key in lists}
+    return {**runtime, **above, **{key: value for key, value in added.items() if value}}
 
 
 def environment(container: dict[str, Any]) -> dict[str, str | None]:
@@ -95,3 +194,29 @@ def agents(manifests: list[Manifest]) -> list[Pod]:
         for pod in pods(manifests)
         if any("/rag-agent" in container.get("image", "") for container in pod.containers)
     ]
+
+
+def servers(manifests: list[Manifest]) -> list[Pod]:
+    """The agents that answer, and not those that fill an index or show a page."""
+    return [pod for pod in agents(manifests) if pod.owner["kind"] == "InferenceService"]
+
+
+def flag(container: dict[str, Any], name: str) -> str | None:
+    """The value of `--name=value` or `--name value` among a container's words; the last counts."""
+    words = [*container.get("command", []), *container.get("args", [])]
+    found = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
+    after = [words[n + 1] for n, word in enumerate(words[:-1]) if word == name]
+    return [*found, *after][-1] if found or after else None
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from texts(each)
+
+
+def number(written: Any) -> int:
+    """What is written, as a number; -1 for what is none, which no rule takes for right."""
+    return int(written) if str(written).isdigit() else -1

@@ -1,30 +1,34 @@
-"""Strict validation: by the Python models of KServe and Kubernetes, and by the CRDs."""
+"""Strict validation: by Kubernetes' schemas, the CRDs, and KServe's Python models."""
 
+import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import kserve
+import kubernetes_validate
 import yaml
 from jsonschema import Draft202012Validator
 from kubernetes import client
+from referencing import Registry, Resource
+from tests.infra import cel
 from tests.infra.manifests import REPO, Manifest, title
 
 CRDS = REPO.parent / "shared" / "data" / "crds"
 
+HERE = Path(__file__).parent / "schemas"  # of kinds whose CRDs are not at hand
+KUBERNETES = (
+    Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / "v1.33.0-local-strict"
+)
 MODELS = {
     "serving.kserve.io/v1beta1 InferenceService": "V1beta1InferenceService",
-    "v1 Namespace": "V1Namespace",
-    "v1 Secret": "V1Secret",
-    "v1 Service": "V1Service",
-    "v1 ServiceAccount": "V1ServiceAccount",
-    "apps/v1 StatefulSet": "V1StatefulSet",
-    "networking.k8s.io/v1 NetworkPolicy": "V1NetworkPolicy",
+    "serving.kserve.io/v1alpha1 ServingRuntime": "V1alpha1ServingRuntime",
 }
-KUBERNETES_GROUPS = {"", "apps", "networking.k8s.io"}
-RENAMED = {  # KServe's generator names a few Kubernetes types by their Go package
+RENAMED = {  # KServe's generator names a few types in one way and refers to them in another
     "K8sIoApiAppsV1DeploymentStrategy": "V1DeploymentStrategy",
+    "V1beta1ModelStorageSpec": "V1beta1StorageSpec",
     "K8sIoApiAutoscalingV2HorizontalPodAutoscalerBehavior": "V2HorizontalPodAutoscalerBehavior",
 }
 SCALARS = {
@@ -88,44 +92,99 @@ def _model(value: dict[str, Any], type_name: str, where: str) -> Any:
         raise RefusedError(f"{where}: {error}") from error
 
 
-def accepted_by_the_models(manifests: list[Manifest]) -> list[str]:
-    """Deserialise each manifest strictly."""
+def accepted_by_kserves_models(manifests: list[Manifest]) -> list[str]:
+    """Deserialise each of KServe's objects strictly."""
     faults = []
     for manifest in manifests:
-        kind = f"{manifest.get('apiVersion')} {manifest.get('kind')}"
-        if kind not in MODELS:
-            faults.append(f"{title(manifest)}: no model for {kind}")
-            continue
+        model = MODELS.get(f"{manifest['apiVersion']} {manifest['kind']}")
         try:
-            deserialise(manifest, MODELS[kind], title(manifest))
+            if model:
+                deserialise(manifest, model, title(manifest))
         except RefusedError as refused:
             faults.append(str(refused))
     return faults
 
 
-def accepted_by_the_crds(manifests: list[Manifest]) -> list[str]:
-    """Hold each custom object against its CRD, refusing fields that the API server would prune."""
+def accepted_by_the_schemas(manifests: list[Manifest]) -> list[str]:
+    """Hold each object against its strict schema, and its metadata against Kubernetes'."""
     faults = []
     for manifest in manifests:
-        group, _, version = manifest["apiVersion"].rpartition("/")
-        if group in KUBERNETES_GROUPS:
+        validator = schema_of(manifest["apiVersion"], manifest["kind"])
+        if validator is None:
+            faults.append(f"{title(manifest)}: kind: no schema knows {manifest['apiVersion']}")
             continue
-        validator = crd_validator(group, version, manifest["kind"])
-        faults += [
-            f"{title(manifest)}: {error.json_path}: {error.message}"
-            for error in validator.iter_errors(manifest)
-        ]
+        errors = [*validator.iter_errors(manifest), *metadata().iter_errors(manifest["metadata"])]
+        faults += [f"{title(manifest)}: {error.json_path}: {error.message}" for error in errors]
+        faults += [f"{title(manifest)}: {where}: is null" for where in _nulls(manifest)]
     return faults
 
 
+def accepted_by_the_rules_of_crds(manifests: list[Manifest]) -> list[str]:
+    """Evaluate x-kubernetes-validations, as the API server would at creation."""
+    faults = []
+    for manifest in manifests:
+        schema = crd_schema(manifest["apiVersion"], manifest["kind"])
+        if schema:
+            faults += [f"{title(manifest)}: {fault}" for fault in cel.complaints(schema, manifest)]
+    return faults
+
+
+def _nulls(value: Any, where: str = "$") -> Iterator[str]:
+    """Kubernetes' schemas let null stand for anything; a manifest that says it says nothing."""
+    if value is None:
+        yield where
+    elif isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _nulls(each, f"{where}.{key}")
+
+
 @cache
-def crd_validator(group: str, version: str, kind: str) -> Draft202012Validator:
-    """Find the CRD of a kind and make its schema strict."""
-    file = next(CRDS.glob(f"*/{group}_{kind.lower()}s.yaml"))
+def schema_of(api_version: str, kind: str) -> Draft202012Validator | None:
+    group, _, version = api_version.rpartition("/")
+    short = "-".join(filter(None, (kind.lower(), group.partition(".")[0], version)))
+    core = KUBERNETES / f"{short}.json"
+    if core.is_file():
+        schema = json.loads(core.read_text("utf-8"))
+        return Draft202012Validator(schema, registry=_definitions())
+    definition = crd_schema(api_version, kind)
+    return Draft202012Validator(closed(definition)) if definition else None
+
+
+@cache
+def metadata() -> Draft202012Validator:
+    name = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+    reference = {"$ref": f"https://kubernetes.io/api/_definitions.json#/$defs/{name}"}
+    return Draft202012Validator(reference, registry=_definitions())
+
+
+@cache
+def _definitions() -> Registry:
+    file = KUBERNETES / "_definitions.json"
+    return Registry().with_resource(
+        "https://kubernetes.io/api/_definitions.json",
+        Resource.from_contents(json.loads(file.read_text("utf-8"))),
+    )
+
+
+@cache
+def crd_schema(api_version: str, kind: str) -> dict[str, Any] | None:
+    """The schema of a kind, as its CRD has it."""
+    group, _, version = api_version.rpartition("/")
+    for definition in _definitions_of(group, kind):
+        for each in definition["spec"]["versions"]:
+            if each["name"] == version and each["served"]:
+                return each["schema"]["openAPIV3Schema"]
+    return None
+
+
+def _definitions_of(group: str, kind: str) -> Iterator[dict[str, Any]]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    definition = yaml.load(file.read_text("utf-8"), Loader=loader)
-    versions = {each["name"]: each for each in definition["spec"]["versions"] if each["served"]}
-    return Draft202012Validator(closed(versions[version]["schema"]["openAPIV3Schema"]))
+    for file in sorted((*CRDS.glob("*/*.yaml"), *HERE.glob("*.yaml"))):
+        if kind.lower() not in file.name:
+            continue
+        for each in yaml.load_all(file.read_text("utf-8"), Loader=loader):
+            if each["spec"]["group"] == group and each["spec"]["names"]["kind"] == kind:
+                yield each
 
 
 def closed(schema: Any, name: str = "") -> Any:
@@ -154,3 +213,6 @@ def closed(schema: Any, name: str = "") -> Any:
 
 def crds_are_here() -> bool:
     return Path(CRDS).is_dir()
+
+
+RULES = (accepted_by_the_schemas, accepted_by_kserves_models, accepted_by_the_rules_of_crds)

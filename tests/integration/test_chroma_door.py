@@ -16,7 +16,8 @@ from tests.integration.gatekeeper import TOKEN, Certificates, Gatekeeper, make_c
 from tests.integration.servers import HOST, Chroma
 
 from agentic_rag.agent.ask import ask
-from agentic_rag.bootstrap import build_house, build_workshop
+from agentic_rag.bootstrap.house import build_house
+from agentic_rag.bootstrap.indexing import build_workshop
 from agentic_rag.domain import Outcome, Question
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.retrieval.hybrid import Taste

@@ -15,10 +15,11 @@ from tests.integration.facts import MUST_SHOW, SUNDAY, essence
 from tests.integration.servers import HOST, Chroma
 
 from agentic_rag.agent.ask import ask
-from agentic_rag.bootstrap import House, build_house, ingest_folder
+from agentic_rag.bootstrap.house import House, build_house
+from agentic_rag.bootstrap.indexing import ingest_folder
 from agentic_rag.domain import Answer, Outcome, Question
 from agentic_rag.retrieval.ingesting.ingest import IngestReport
-from agentic_rag.serving.wire import write_answer
+from agentic_rag.serving.writing import write_answer
 from agentic_rag.settings import Settings, read_settings
 
 WHITENING = "How long does teeth whitening last?"

@@ -394,7 +394,7 @@ def test_doctor_names_an_llm_that_refuses(runs: Runs):
     finding = found(runs["doctor"], "ollama")
 
     assert finding["state"] == "warning"
-    assert "does not answer" in finding["found"]
+    assert "nobody is there" in finding["found"]
     assert finding["remedy"]
 
 

@@ -7,7 +7,8 @@ import docx
 import pytest
 from fpdf import FPDF
 
-from agentic_rag.bootstrap import build_house, ingest_folder
+from agentic_rag.bootstrap.house import build_house
+from agentic_rag.bootstrap.indexing import ingest_folder
 
 
 def consent_pdf() -> bytes:

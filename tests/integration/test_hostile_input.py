@@ -135,6 +135,7 @@ async def test_every_json_value_as_question_is_refused_or_answered(
 # minimaxir/big-list-of-naughty-strings
 
 
+@pytest.mark.timeout(600)
 async def test_every_naughty_question_is_answered_or_refused_over_v1(
     naughty: list[str], server: Agent
 ):
@@ -152,6 +153,7 @@ async def test_every_naughty_question_is_answered_or_refused_over_v1(
     assert outcomes <= OUTCOMES
 
 
+@pytest.mark.timeout(600)
 async def test_every_naughty_question_is_answered_or_refused_over_v2(
     naughty: list[str], server: Agent
 ):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.integration.judged.agents import AGENTS, Broken
 
-from agentic_rag.bootstrap import House
+from agentic_rag.bootstrap.house import House
 from agentic_rag.evaluation.examine import Plan, Report, Tried, prepare, try_cases
 from agentic_rag.evaluation.proof import Shelf
 from agentic_rag.evaluation.subject import Subject

@@ -13,7 +13,6 @@ from tests.integration.facts import (
     FRONT_DESK,
     MUST_SHOW,
     ROOT_CANAL,
-    SCALING,
     SUNDAY,
     Case,
     assert_refused,
@@ -405,8 +404,9 @@ def test_the_models_are_listed(client: httpx.Client, server: Agent):
     listed = client.get(f"{server.base}/v1/models").json()
     one = client.get(f"{server.base}/v1/models/{MODEL}")
 
-    assert listed == {"models": [MODEL]}
-    assert (one.status_code, one.json()) == (200, {"name": MODEL, "ready": True})
+    assert listed["models"] == [MODEL]  # beside what OpenAI's clients look for
+    assert one.status_code == 200
+    assert (one.json()["name"], one.json()["ready"]) == (MODEL, True)
 
 
 def test_the_callers_request_id_comes_back_in_header_and_answer(
@@ -483,14 +483,3 @@ def test_the_leak_detector_finds_what_it_is_for():
     assert all(leak(text) for text in leaks)
     assert not leak('{"error": "inputs.k: expected shape [n] or [n, 1], found [2, 3]"}')
     assert not leak('{"error": "body: expected an object with instances and/or parameters"}')
-
-
-def test_a_search_shows_passages_with_labels_and_never_a_noisy_source(
-    client: httpx.Client, server: Agent
-):
-    reply = client.post(f"{server.base}/search", json={"query": SCALING, "k": 5})
-
-    hits = reply.json()["hits"]
-    assert len(hits) == 5
-    assert "treatments.json#TX-SCALE-01" in [hit["meta"]["label"] for hit in hits]
-    assert all(hit["meta"]["doc_id"] != "recent_queries.jsonl" for hit in hits)

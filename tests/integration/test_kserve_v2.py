@@ -546,7 +546,7 @@ def test_versions_are_not_there_and_the_error_tells_nothing_of_us(
 
     reply = client.post(server.base + path, json={"inputs": [QUESTION]})
 
-    assert_refused(reply, 501)
+    assert_refused(reply, 404, "version 1")
 
 
 def test_the_request_id_is_in_the_header_and_in_the_answer(client: httpx.Client, server: Agent):

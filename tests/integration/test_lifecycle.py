@@ -16,11 +16,11 @@ import httpx
 import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
-from tests.fakes import Asked, ScriptedLlm
+from tests.fakes import Arrived, ScriptedLlm
 from tests.integration.conftest import StartAgent
 from tests.integration.doors import Answer, read_columns, read_v2, tensor
 from tests.integration.facts import SUNDAY
-from tests.integration.servers import MODEL, Agent, Readiness, environment, free_port
+from tests.integration.servers import AWAKE, MODEL, Agent, Readiness, environment, free_port
 
 END_LIMIT_S = 45  # the grace is 30
 
@@ -48,7 +48,7 @@ class Drained:
 
     answers: list[Answer]
     code: int
-    asked: list[Asked]
+    asked: list[Arrived]
     log: str
 
 
@@ -60,6 +60,7 @@ def drained(start: StartAgent, small_pack: Path) -> Iterator[dict[str, Drained]]
             start(
                 CLINIC_PACK=str(small_pack),
                 LLM_BASE_URL=llm.base_url,
+                **AWAKE,
                 MAX_CONCURRENCY=str(IN_FLIGHT),
             )
             for llm in (one, other)

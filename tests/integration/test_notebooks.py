@@ -65,6 +65,7 @@ async def test_the_tour_answers_with_proof_declines_and_sees_an_emergency(run):
     assert "degraded: retrieval_unavailable" in said
 
 
+@pytest.mark.soak
 async def test_finding_is_drawn_and_both_halves_together_find_best(run):
     notebook = await run(FOLDER / "02-retrieval.ipynb")
 
@@ -76,6 +77,7 @@ async def test_finding_is_drawn_and_both_halves_together_find_best(run):
     assert drawings(notebook) == 4
 
 
+@pytest.mark.soak
 async def test_trust_is_measured_and_broken_agents_are_caught(run):
     said = printed(await run(FOLDER / "03-trust.ipynb"))
 
@@ -86,6 +88,27 @@ async def test_trust_is_measured_and_broken_agents_are_caught(run):
     assert "golden.abstention_recall: 0.000" in everything
     assert never.startswith("fails the gate")
     assert "golden.answered_right: 0.000" in never
+
+
+async def test_a_cold_start_is_drawn_and_the_better_answer_comes(run):
+    notebook = await run(FOLDER / "04-the-sleeping-llm.ipynb")
+
+    said = printed(notebook)
+    assert said.count("s by vllm/llm-server") == 6
+    assert "The price of Root Canal Therapy is INR 6,000 to 9,500. [1]\n" in said
+    assert "told at first: 1" in said
+    assert drawings(notebook) == 2
+
+
+async def test_the_client_asks_a_server_of_its_own(run):
+    said = printed(await run(FOLDER / "05-the-client.ipynb"))
+
+    assert "INR 6,000 to 9,500 [1]\n" in said
+    assert "the same conversation: True" in said
+    assert "step: triage\n" in said
+    assert "k: expected an integer from 1 to 100" in said
+    assert "Unreachable\n" in said
+    assert "emergency: Call +91-99-9999-9999 now" in said
 
 
 @each_notebook

@@ -159,7 +159,8 @@ async def test_without_the_llm_the_documents_are_quoted_and_the_answer_says_why(
     (answer,) = await PROTOCOLS[protocol](no_llm, [SUNDAY])
 
     assert (answer["outcome"], answer["generator"]) == ("answered", "extractive")
-    assert answer["degraded"] == "llm_unavailable"
+    assert answer["degraded"] == "llm_cold"
+    assert answer["eta_seconds"] > 0
     assert "emergency slots" in answer["answer"]
 
 

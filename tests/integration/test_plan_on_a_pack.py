@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from agentic_rag.agent.ask import ask
-from agentic_rag.bootstrap import build_house, ingest_folder
+from agentic_rag.bootstrap.house import build_house
+from agentic_rag.bootstrap.indexing import ingest_folder
 from agentic_rag.domain import Answer, Outcome, Question, Turn
 
 LEAFLET = """\

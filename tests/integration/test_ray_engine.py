@@ -200,6 +200,7 @@ def test_a_folder_that_only_lost_a_document_wakes_no_ray(driver, folder, tmp_pat
 
 
 @needs_ray
+@pytest.mark.soak
 def test_a_run_that_is_cut_off_is_taken_up_where_it_was(driver, folder, expected, tmp_path):
     cut = driver.ingest(folder, tmp_path / "ray", cut_at="indexing")
 
@@ -230,6 +231,7 @@ def test_a_worker_that_dies_is_replaced(driver, folder, expected, tmp_path):
         ("away", "EMBEDDING_MODEL gone: the weights cannot be loaded"),
     ],
 )
+@pytest.mark.soak
 def test_a_node_that_cannot_embed_as_we_do_is_told(driver, folder, tmp_path, embedder, said):
     driver.ingest(folder, tmp_path / "ray")
     before = digest(tmp_path / "ray")
@@ -253,6 +255,7 @@ def test_a_file_that_is_not_as_it_was_looked_at_is_read_here(driver, folder, tmp
 
 
 @needs_ray
+@pytest.mark.soak
 def test_a_killed_run_leaves_nothing_running_and_is_taken_up(driver, folder, expected, tmp_path):
     with driving(tmp_path) as other:
         other.begin(folder, tmp_path / "ray", embedder="slow")
@@ -303,6 +306,7 @@ def test_a_cluster_that_is_away_is_told_in_one_line(tmp_path):
 
 
 @needs_ray
+@pytest.mark.soak
 def test_a_replica_takes_from_the_server_what_ray_has_put_there(
     driver, chroma_server, small_pack, tmp_path
 ):

@@ -17,7 +17,7 @@ HEAVY = {"torch", "transformers", "sentence_transformers", "langchain_openai", "
 SEARCH = """
 import asyncio, json, sys
 from agentic_rag.agent.ask import ask
-from agentic_rag.bootstrap import build_house
+from agentic_rag.bootstrap.house import build_house
 from agentic_rag.domain import Question
 from agentic_rag.settings import read_settings
 

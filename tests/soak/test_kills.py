@@ -16,7 +16,7 @@ import pytest
 from tests.integration.conftest import StartAgent, start  # noqa: F401  # a fixture
 from tests.integration.servers import environment
 
-from agentic_rag.bootstrap import build_workshop
+from agentic_rag.bootstrap.indexing import build_workshop
 from agentic_rag.clinic.profile import SHIPPED_PACK
 from agentic_rag.retrieval.index import IndexVersion, digest
 from agentic_rag.retrieval.ingesting.filling import Rows, prove_folder

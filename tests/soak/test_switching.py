@@ -14,7 +14,7 @@ from tests.integration.conftest import StartAgent, small_pack, start  # noqa: F4
 from tests.integration.servers import Agent, Chroma, free_port
 from tests.integration.switching import Crowd, Seen, make_pack, make_versions
 
-from agentic_rag.bootstrap import build_workshop
+from agentic_rag.bootstrap.indexing import build_workshop
 from agentic_rag.retrieval.ingesting.rollback import use
 from agentic_rag.settings import Settings, read_settings
 

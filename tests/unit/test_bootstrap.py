@@ -1,7 +1,12 @@
 """The house: parts picked by the settings, and nothing begun before it is opened."""
 
+import shutil
+
+from prometheus_client import REGISTRY
+
 from agentic_rag.agent.ask import ask
-from agentic_rag.bootstrap import build_house, build_limits, ingest_folder
+from agentic_rag.bootstrap.house import build_house, build_limits
+from agentic_rag.bootstrap.indexing import ingest_folder
 from agentic_rag.domain import Outcome, Question
 
 
@@ -35,7 +40,7 @@ def test_the_rungs_are_the_settings(settings):
         settings(llm_base_url="http://127.0.0.1:1/v1", llm_fallbacks="openai", openai_api_key="sk")
     )
 
-    assert len(house.models) == 2
+    assert len(house.models.models) == 2
 
 
 async def test_another_clinic_answers_from_its_own_documents(settings, pack):
@@ -86,16 +91,28 @@ async def test_a_server_tells_in_one_line_that_its_index_is_behind_the_pack(sett
     ingest_folder(chosen, None, None)
     await house.tell_drift()
     told_nothing = list(caplog.messages)
+    assert REGISTRY.get_sample_value("agentic_rag_index_stale_files") == 0
 
     pack.write("faq.md", "# Questions\n\n## Is there parking?\n\nNot any more.\n")
     await house.tell_drift()
     await house.close()
 
+    assert REGISTRY.get_sample_value("agentic_rag_index_stale_files") == 1
     told = [line for line in caplog.messages if "as they are now" in line]
     assert not [line for line in told_nothing if "as they are now" in line]
     assert len(told) == 1
     assert "1 changed, 0 new, 0 gone" in told[0]
     assert "agentic-rag ingest" in told[0]
+
+
+async def test_a_pack_that_is_gone_is_no_reason_to_end(settings, pack):
+    chosen = settings(clinic_pack=pack.folder)
+    ingest_folder(chosen, None, None)
+    house = build_house(chosen)
+
+    shutil.rmtree(pack.folder)
+    await house.tell_drift()
+    await house.close()
 
 
 async def test_what_stands_in_data_dir_may_be_unreadable(settings, pack):

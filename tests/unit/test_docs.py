@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from agentic_rag import __version__
 from agentic_rag.agent.graph import build_graph
-from agentic_rag.bootstrap import build_house
+from agentic_rag.bootstrap.house import build_house
 from agentic_rag.cli import app
 from agentic_rag.clinic.profile import read_clinic
 from agentic_rag.settings import Settings

@@ -4,8 +4,10 @@ import json
 
 import pytest
 from tests.fakes import ScriptedLlm
+from tests.sleeping.activator import Activator
+from tests.sleeping.server import command
 
-from agentic_rag.bootstrap import ingest_folder
+from agentic_rag.bootstrap.indexing import ingest_folder
 from agentic_rag.doctor import Finding, examine, fit
 from agentic_rag.settings import Settings
 
@@ -103,6 +105,10 @@ async def test_a_token_that_is_sent_in_the_clear_is_told(settings, pack, secret,
         ({"model": "qwen"}, "warning", "serves qwen"),
         ({"api_key": "another"}, "warning", "401"),
         ({"api_key": "sk-mine"}, "ok", "answers"),
+        ({"api_key": "another"}, "warning", "refuses the key"),
+        ({"loading": True}, "warning", "no model loaded"),
+        ({"max_model_len": 8192}, "ok", "answers"),
+        ({"max_model_len": 512}, "warning", "512 tokens"),
     ],
 )
 async def test_a_model_server_is_asked_what_it_serves(settings, pack, script, state, found):
@@ -116,6 +122,39 @@ async def test_a_model_server_is_asked_what_it_serves(settings, pack, script, st
     assert found in finding.found
     assert fit(findings)
     assert llm.asked == []
+
+
+@pytest.mark.parametrize(
+    ("script", "remedy"),
+    [
+        ({"model": "qwen"}, "LLM_MODEL_NAME"),
+        ({"api_key": "another"}, "LLM_API_KEY"),
+        ({"max_model_len": 512}, "MAX_CTX_CHARS"),
+    ],
+)
+async def test_what_is_wrong_with_a_model_is_told_apart_from_sleep(settings, pack, script, remedy):
+    with ScriptedLlm(**script) as llm:
+        findings = await examine(settings(clinic_pack=pack.folder, llm_base_url=llm.base_url))
+
+    assert remedy in about(findings, "LLM vllm").remedy
+    assert "asleep" not in about(findings, "LLM vllm").remedy
+
+
+async def test_an_address_that_is_no_models_is_told(settings, pack):
+    with ScriptedLlm() as llm:
+        wrong = llm.base_url.replace("/v1", "/v2")
+        findings = await examine(settings(clinic_pack=pack.folder, llm_base_url=wrong))
+
+    assert "LLM_BASE_URL" in about(findings, "LLM vllm").remedy
+
+
+@pytest.mark.parametrize("cold", ["refuse", "503", "404"])
+async def test_a_model_that_sleeps_is_said_to_sleep(settings, pack, cold):
+    with Activator(command(), cold=cold) as service:
+        findings = await examine(settings(clinic_pack=pack.folder, llm_base_url=service.base_url))
+
+    assert about(findings, "LLM vllm").state == "warning"
+    assert "asleep" in about(findings, "LLM vllm").remedy
 
 
 async def test_a_model_server_that_is_away_is_no_fault(settings, pack):

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 
 import httpx
 import openai
@@ -50,6 +51,23 @@ def test_the_stock_client_gets_a_stream_with_its_usage(client_of):
     assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
     assert chunks[-1].usage.total_tokens == 4
     assert len({chunk.id for chunk in chunks}) == 1
+
+
+@pytest.mark.parametrize("token_s", [0.0, 0.05])
+def test_who_goes_away_without_having_read_all_is_counted_too(token_s):
+    body = json.dumps({"model": "llm-server", "messages": HELLO, "stream": True})
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+
+    with ScriptedLlm(reply="Good day. " * 100_000, token_s=token_s) as llm:
+        with socket.create_connection(("127.0.0.1", httpx.URL(llm.base_url).port)) as caller:
+            caller.sendall(f"{head}{body}".encode())
+            caller.recv(1)
+            caller.recv(100, socket.MSG_PEEK)  # there is more, so that closing is a reset
+        end = time.monotonic() + 30
+        while not llm.aborted and time.monotonic() < end:
+            time.sleep(0.01)
+
+    assert len(llm.aborted) == 1
 
 
 def test_a_reply_may_depend_on_what_was_asked(client_of):

@@ -52,13 +52,18 @@ def test_importing_every_module_connects_to_nothing_and_reads_no_setting(tmp_pat
 @pytest.mark.parametrize(
     ("module", "banned"),
     [
+        ("agentic_rag", {"httpx", "pydantic", "agentic_rag.client", "asyncio"}),
+        ("agentic_rag.client", {"pydantic", "numpy", "langgraph", "agentic_rag.settings"}),
         ("agentic_rag.domain", {"pydantic", "numpy", "langgraph", "chromadb", "torch", "kserve"}),
         ("agentic_rag.settings", {"langgraph", "langchain_core", "chromadb", "torch", "kserve"}),
         ("agentic_rag.agent.graph", {"torch", "sentence_transformers", "chromadb", "kserve"}),
-        ("agentic_rag.bootstrap", {"torch", "sentence_transformers", "kserve", "fastapi"}),
-        ("agentic_rag.bootstrap", {"transformers", "onnxruntime", "langchain_openai", "openai"}),
+        ("agentic_rag.bootstrap.house", {"torch", "sentence_transformers", "kserve", "fastapi"}),
         (
-            "agentic_rag.bootstrap",
+            "agentic_rag.bootstrap.house",
+            {"transformers", "onnxruntime", "langchain_openai", "openai"},
+        ),
+        (
+            "agentic_rag.bootstrap.house",
             {"agentic_rag.retrieval.ingesting", "chromadb.api.async_fastapi"},
         ),
         ("agentic_rag.cli", {"langgraph", "chromadb", "numpy", "kserve", "httpx", "openai"}),

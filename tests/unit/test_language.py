@@ -70,6 +70,8 @@ def test_sentences_and_statements_stand_in_order_and_do_not_overlap(text):
         ("Aftercare: Rinse gently. Rest.", ["Aftercare: Rinse gently. Rest."]),
         ("## Fees\nA visit is free.", ["A visit is free."]),
         ("Fees\n\nA visit is free.", ["A visit is free."]),
+        ("Fees\n====\nA visit is free.", ["A visit is free."]),
+        ("Day | Open\nSunday | shut\n\nCall us.", ["Day | Open", "Sunday | shut", "Call us."]),
         ("- Rinse.\n* Rest.\n1. Sleep.\n> Eat.", ["Rinse.", "Rest.", "Sleep.", "Eat."]),
         ("- soft food\n- water\n", ["soft food", "water"]),
         ("Rest. Then call us.", ["Rest.", "Then call us."]),

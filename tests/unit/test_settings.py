@@ -54,6 +54,11 @@ def test_with_nothing_set_everything_is_embedded():
         ("TOP_K", "101"),
         ("MAX_ATTEMPTS", "0"),
         ("MAX_CTX_CHARS", "-1"),
+        ("RATE_LIMIT", "sixty"),
+        ("RATE_LIMIT", "60/fortnight"),
+        ("RATE_LIMIT", "0/minute"),
+        ("JWT_JWKS_URL", "https://id.example/keys"),  # and not a word of whose tokens they are
+        ("MAX_BODY_BYTES", "0"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "loud"),
     ],

@@ -149,9 +149,11 @@ def reserved_port() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def running(model: Path, port: int, log_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    model: Path, port: int, log_path: Path, *further: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run vLLM in a process group of its own, and leave neither processes nor sockets behind."""
-    command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", *OPTIONS]
+    command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", *OPTIONS, *further]
     with tempfile.TemporaryDirectory(prefix="vllm-") as scratch, log_path.open("w") as log:
         process = subprocess.Popen(
             [*command, f"--model={model}", f"--port={port}"],

@@ -4,7 +4,7 @@ import pytest
 
 from agentic_rag.agent.ask import ask
 from agentic_rag.agent.prompts import safety_prompt
-from agentic_rag.bootstrap import House, build_house
+from agentic_rag.bootstrap.house import House, build_house
 from agentic_rag.clinic.profile import read_clinic
 from agentic_rag.domain import Degraded, Outcome, Question
 from agentic_rag.settings import Settings, read_settings

@@ -1,11 +1,12 @@
 """Simple parts of an agent, each of which keeps what it was asked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from agentic_rag.agent.deps import Brief
-from agentic_rag.domain import Draft, Passage, Usage
+from agentic_rag.domain import Draft, Passage, Turn, Usage
 
 
 @dataclass
@@ -75,6 +76,42 @@ class Pen:
         quoted = "\n".join(p.text.splitlines()[0] for p in brief.passages)
         text = quoted if self.text is None else self.text
         return Draft(text=text, generator=self.generator, usage=self.usage)
+
+
+@dataclass
+class Notebook:
+    """A store of conversations, in memory: one that hangs for a while, or an error."""
+
+    kept: dict[str, tuple[Turn, ...]] = field(default_factory=dict)
+    hangs_s: float = 0.0
+    error: Exception | None = None
+    is_shared: bool = False
+
+    def alone(self, thread: str, until: float) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    async def read(self, thread: str) -> tuple[Turn, ...]:
+        await self._act()
+        return self.kept.get(thread, ())
+
+    async def append(self, thread: str, said: Sequence[Turn]) -> None:
+        await self._act()
+        self.kept[thread] = (*self.kept.get(thread, ()), *said)
+
+    async def delete(self, thread: str) -> None:
+        await self._act()
+        self.kept.pop(thread, None)
+
+    async def sweep(self) -> int:
+        return 0
+
+    async def close(self) -> None:
+        pass
+
+    async def _act(self) -> None:
+        await asyncio.sleep(self.hangs_s)
+        if self.error:
+            raise self.error
 
 
 def make_passage(text: str, *, label: str = "faq.md#scaling", **fields: object) -> Passage:

@@ -1,6 +1,7 @@
 """Asking: whatever is broken, a question ends in an honest answer."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,8 @@ from tests.fakes import ScriptedLlm
 from tests.unit.agent.parts import Pen, Scores, Shelf, make_passage
 
 from agentic_rag.agent.ask import ask
-from agentic_rag.bootstrap import build_house
-from agentic_rag.domain import Degraded, Outcome, Question, Turn
+from agentic_rag.bootstrap.house import build_house
+from agentic_rag.domain import Degraded, Outcome, Question, Turn, WhenCold
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.telemetry import request_id
 
@@ -142,6 +143,32 @@ async def test_passages_that_say_nothing_are_declined_and_not_cited(make_deps, t
 
     assert (answer.outcome, answer.sources) == (Outcome.DECLINED, ())
     assert "Source:" not in answer.text
+
+
+async def test_what_is_left_of_a_questions_time_reaches_the_ladder(make_deps):
+    pen = Pen("Scaling takes 40 minutes. [1]")
+    start = time.monotonic()
+
+    await ask(Question(text="How long?", timeout_s=20.0), deps=make_deps(ladder=pen))
+
+    assert start + 19 < pen.briefs[0].deadline < time.monotonic() + 20
+
+
+async def test_a_question_without_a_time_has_no_deadline(make_deps):
+    pen = Pen("Scaling takes 40 minutes. [1]")
+
+    await ask(Question(text="How long?"), deps=make_deps(ladder=pen))
+
+    assert pen.briefs[0].deadline is None
+
+
+@pytest.mark.parametrize("when_cold", WhenCold)
+async def test_what_is_wanted_of_a_sleeping_model_reaches_the_ladder(make_deps, when_cold):
+    pen = Pen("Scaling takes 40 minutes. [1]")
+
+    await ask(Question(text="How long?", when_cold=when_cold), deps=make_deps(ladder=pen))
+
+    assert pen.briefs[0].when_cold is when_cold
 
 
 async def test_the_timings_name_every_step_that_was_taken(make_deps):

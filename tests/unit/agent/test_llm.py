@@ -1,10 +1,12 @@
 """The way to a chat model: rungs by settings."""
 
+import asyncio
+
 import pytest
 from tests.fakes import ScriptedLlm
 
 from agentic_rag.agent.llm import get_llm, rungs
-from agentic_rag.errors import LlmNotConfigured
+from agentic_rag.errors import BadSettings, LlmNotConfigured
 
 VLLM = {"llm_base_url": "http://127.0.0.1:1/v1", "llm_model_name": "qwen"}
 OPENAI = {"openai_api_key": "sk-1", "openai_model_name": "gpt"}
@@ -118,3 +120,49 @@ async def test_a_stream_comes_word_by_word_with_its_usage(settings):
         " minutes.",
     ]
     assert [c.usage_metadata["total_tokens"] for c in chunks if c.usage_metadata] == [13]
+
+
+async def test_a_stream_that_is_cancelled_together_with_a_chunk_stops(settings):
+    with ScriptedLlm(reply="and so on " * 100, token_s=0.01, obeys_limit=False) as llm:
+        model = get_llm(settings(llm_base_url=llm.base_url))
+
+        async def listen() -> None:
+            async for _ in model.astream("Hello"):
+                pass
+
+        listening = [asyncio.create_task(listen()) for _ in range(12)]
+        await asyncio.sleep(1)
+        for each in listening:
+            each.cancel()  # once
+            await asyncio.sleep(0.01)
+        _, deaf = await asyncio.wait(listening, timeout=1)
+        for each in deaf:
+            each.cancel()
+        await asyncio.gather(*listening, return_exceptions=True)
+        await model.root_async_client.close()
+
+    assert deaf == set()
+
+
+REPLICAS = "10.0.0.7:8080,10.0.0.8:8080"
+
+
+@pytest.mark.parametrize(
+    ("replicas", "expected"),
+    [
+        (REPLICAS, ["vllm/qwen"]),
+        ("dns://llm-headless.default.svc:8080", ["vllm/qwen"]),
+        ("kubernetes://default/llm", ["vllm/qwen"]),
+        ("10.0.0.7:8080,8.8.8.8:8080", []),
+        ("dns://llm.example:8080", []),
+    ],
+)
+def test_replicas_outside_make_a_model_one_outside(settings, replicas, expected):
+    fields = VLLM | {"llm_replicas": replicas, "llm_external_policy": "never"}
+
+    assert names(settings(**fields)) == expected
+
+
+def test_replicas_that_make_no_sense_are_refused_before_anybody_asks(settings):
+    with pytest.raises(BadSettings, match="LLM_REPLICAS"):
+        rungs(settings(**VLLM, llm_replicas="http://10.0.0.7"))

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 from pydantic import ValidationError
 
-from agentic_rag.bootstrap import build_house
+from agentic_rag.bootstrap.house import build_house
 from agentic_rag.clinic.profile import read_clinic
 from agentic_rag.errors import BadPack
 
@@ -57,6 +57,13 @@ def test_a_clinic_that_was_read_cannot_change(pack):
         ("currency", "euro"),
         ("currency", "eur"),
         ("timezone", "Mars/Olympus"),
+        ("open_hours", {"monday": ["9:30-18:30"]}),
+        ("open_hours", {"monday": ["18:30-09:30"]}),
+        ("open_hours", {"monday": ["09:30-09:30"]}),
+        ("open_hours", {"monday": ["09:30-25:00"]}),
+        ("open_hours", {"monday": "09:30-18:30"}),
+        ("open_hours", {"someday": ["09:30-18:30"]}),
+        ("open_hours", ["09:30-18:30"]),
         ("timezone", "../../etc/passwd"),
         ("timezone", ""),
         ("timezone", "Europe"),

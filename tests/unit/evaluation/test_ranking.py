@@ -8,7 +8,7 @@ import pytest
 from tests.fakes import WordEmbedder
 from tests.unit.agent.parts import Scores, Shelf, make_passage
 
-from agentic_rag.bootstrap import build_house
+from agentic_rag.bootstrap.house import build_house
 from agentic_rag.evaluation.cases import RetrievalCase
 from agentic_rag.evaluation.ranking import CORPUS, TOP, JudgedSet, best_relevances, rank, read_beir
 from agentic_rag.retrieval.hybrid import Taste

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentic_rag.bootstrap import build_house
+from agentic_rag.bootstrap.house import build_house
 from agentic_rag.domain import Passage, Question, Turn
 from agentic_rag.evaluation.subject import Subject, carries, says_crisis
 from agentic_rag.safety.redflags import Alarm

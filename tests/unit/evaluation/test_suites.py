@@ -44,7 +44,7 @@ def values(suite, seen) -> dict[str, float]:
     return {each.name.partition(".")[2]: each.value for each in suite.measure(seen)}
 
 
-@pytest.mark.parametrize("suite", SUITES.values(), ids=str)
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name.value)
 def test_nothing_tried_is_nothing_measured(suite):
     assert suite.measure([]) == []
 

@@ -44,6 +44,42 @@ async def test_a_field_is_quoted_with_what_it_is_about():
     assert lines == ["Scaling \u2013 duration: 40 minutes [1]"]
 
 
+async def test_a_short_section_is_told_whole_and_in_its_order():
+    wire = "Put wax on a wire that pokes. Never cut the wire that pokes."
+
+    lines = await quote(wire, "Parking is free.", wants=("May I cut the wire that pokes?",))
+
+    assert [line.split()[0] for line in lines] == ["Put", "Never"]
+
+
+async def test_who_says_it_is_told_behind_what_it_is():
+    visit = "The first visit is at one year. It lasts 20 minutes. Varnish costs INR 500."
+    more = " Sealants cost INR 700. Birthmarks are seen, too."
+
+    lines = await quote(visit + more, wants=("How many minutes is the first visit?",))
+
+    assert lines == ["The first visit is at one year. [1]", "It lasts 20 minutes. [1]"]
+
+
+async def test_of_a_record_each_field_that_tells_what_was_asked_is_told():
+    record = "Price: INR 900\nDuration: 40 minutes\nVisits: 4 in 3 months"
+    rows = "Lens: daily, INR 110\nLens: monthly, INR 650"
+
+    lines = await quote(record, headings=("Scaling",))
+    prices = await quote(rows, wants=("How much is a daily lens?",))
+
+    assert [line.split(" \u2013 ")[1][:6] for line in lines] == ["durati", "visits"]
+    assert prices == ["Lens: daily, INR 110 [1]"]
+
+
+async def test_of_a_section_with_the_price_that_was_asked_for_no_more_is_told():
+    fees = "A crown costs INR 900. The crown is made in Pune."
+
+    assert await quote(fees, wants=("How much does a crown cost?",)) == [
+        "A crown costs INR 900. [1]"
+    ]
+
+
 async def test_every_part_of_the_question_gets_its_sentence():
     wants = ("How long does scaling take?", "Is parking free?")
 

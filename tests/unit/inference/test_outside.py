@@ -8,7 +8,7 @@ from tests.fakes import ScriptedLlm
 from tests.unit.agent.parts import make_passage
 
 from agentic_rag.agent.deps import Brief
-from agentic_rag.bootstrap import build_house
+from agentic_rag.bootstrap.house import build_house
 from agentic_rag.domain import Draft
 from agentic_rag.inference.outside import veiled
 

@@ -34,8 +34,9 @@ def nobody():
         yield ServerAddress("127.0.0.1", held.getsockname()[1], 2.0)
 
 
-async def test_the_nearest_rows_come_with_their_cosine(chroma_folder):
-    store = EmbeddedStore(chroma_folder, IDS, VECTORS)
+@pytest.mark.parametrize("exact", [0, 3], ids=["asked of Chroma", "looked at one by one"])
+async def test_the_nearest_rows_come_with_their_cosine(chroma_folder, exact):
+    store = EmbeddedStore(chroma_folder, IDS, VECTORS, exact=exact)
 
     hits = await store.query(np.array([0.6, 0.8, *[0] * 6], dtype=np.float32), k=2)
     await store.close()
@@ -56,7 +57,7 @@ async def test_a_folder_is_in_use_while_it_is_open(chroma_folder):
 
 
 async def test_a_folder_that_is_taken_away_is_answered_for_by_the_vectors(chroma_folder, caplog):
-    store = EmbeddedStore(chroma_folder, IDS, VECTORS)
+    store = EmbeddedStore(chroma_folder, IDS, VECTORS, exact=0)
     asked = np.array([0.6, 0.8, *[0] * 6], dtype=np.float32)
     before = await store.query(asked, k=2)
     for path in chroma_folder.rglob("*.sqlite3"):
@@ -74,8 +75,8 @@ async def test_a_folder_that_is_taken_away_is_answered_for_by_the_vectors(chroma
 
 async def test_the_second_to_open_a_folder_works_on_a_copy(chroma_folder):
     first, second = (
-        EmbeddedStore(chroma_folder, IDS, VECTORS),
-        EmbeddedStore(chroma_folder, IDS, VECTORS),
+        EmbeddedStore(chroma_folder, IDS, VECTORS, exact=0),
+        EmbeddedStore(chroma_folder, IDS, VECTORS, exact=0),
     )
 
     found = [await store.query(VECTORS[2], k=1) for store in (first, second)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.fakes import WordEmbedder
 
-from agentic_rag.domain import Scope
+from agentic_rag.domain import Within
 from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
 from agentic_rag.retrieval.lexical import LexicalIndex
 from agentic_rag.retrieval.passages.chunking import chunk, embedding_texts, section_texts
@@ -53,9 +53,9 @@ def index_of(documents, **taste):
     return OpenIndex.of(parts, ExactStore(vectors), Taste(**taste))
 
 
-async def search(index, *queries, k=10, scope=None):
+async def search(index, *queries, k=10, within=None):
     vectors = WordEmbedder().encode(queries)
-    return await index.search(queries, vectors, k=k, scope=scope)
+    return await index.search(queries, vectors, k=k, within=within)
 
 
 async def test_a_long_section_is_found_once_by_its_nearest_part():
@@ -122,15 +122,15 @@ async def test_many_noisy_passages_do_not_crowd_out_the_others():
 
 
 @pytest.mark.parametrize(
-    ("scope", "labels"),
+    ("within", "labels"),
     [
-        (Scope(documents=("faq.md",)), {"faq.md#fees", "faq.md#hours"}),
-        (Scope(sections=("fee*",)), {"faq.md#fees", "policies/money.md#fees"}),
-        (Scope(documents=("policies/*",), sections=("hours",)), set()),
-        (Scope(), {"faq.md#fees", "faq.md#hours", "policies/money.md#fees"}),
+        (Within(documents=("faq.md",)), {"faq.md#fees", "faq.md#hours"}),
+        (Within(sections=("fee*",)), {"faq.md#fees", "policies/money.md#fees"}),
+        (Within(documents=("policies/*",), sections=("hours",)), set()),
+        (Within(), {"faq.md#fees", "faq.md#hours", "policies/money.md#fees"}),
     ],
 )
-async def test_a_search_keeps_to_its_scope(scope, labels):
+async def test_a_search_keeps_to_its_scope(within, labels):
     index = index_of(
         {
             "faq.md": "## Fees\n\nTen euro.\n\n## Hours\n\nNine to five.\n",
@@ -138,7 +138,7 @@ async def test_a_search_keeps_to_its_scope(scope, labels):
         }
     )
 
-    found = await search(index, "fees and hours", scope=scope)
+    found = await search(index, "fees and hours", within=within)
 
     assert {passage.label for passage in found} == labels
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agentic_rag.retrieval.spelling import Speller
 
 DOCUMENTS = """
-    crown denture implant appointment saliva chair house sterilise price parking
+    crown denture implant appointment saliva chair house sterilise price parking staff copies dry
 """.split()  # noqa: SIM905
 
 
@@ -21,6 +21,10 @@ def speller() -> Speller:
     [
         ("wat is teh prise of an implnt", "what is the price of an implant"),
         ("hw do u sterlise", "how do you sterilise"),
+        ("whqt doez a crown cozt", "what does a crown cost"),
+        ("is there parkin", "is there parking"),  # a rare word of English, too
+        ("copys for the staf", "copies for the staff"),
+        ("dri mouth", "dry mouth"),
         ("my dentchure hurts", "my denture hurts"),
         ("is ther parkng?", "is there parking?"),
         ("can i move my apointment of tommorow", "can i move my appointment of tomorrow"),

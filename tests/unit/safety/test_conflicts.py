@@ -13,6 +13,10 @@ DIFFER = {
         ("", "A consultation costs \u20b9400."),
         ("Consultation fee", "A consultation with an eye doctor costs INR 600."),
     ),
+    "a price in a list": (
+        ("X-rays", "A small X-ray is INR 180, a full-mouth X-ray INR 850 and a scan INR 900."),
+        ("Card", "The full-mouth X-ray is INR 600."),
+    ),
     "opening hours": (
         ("Opening hours", "The clinic is open Monday to Friday from 10:00 to 17:00."),
         ("Hours", "The clinic is open Monday to Saturday from 8.30 am to 7 pm."),
@@ -20,6 +24,13 @@ DIFFER = {
     "closed": (
         ("", "The clinic is open on Sundays from 10:00 to 13:00."),
         ("", "The clinic is closed on Sundays."),
+    ),
+    "closed in a table": (
+        ("Our hours", "We are open Monday to Friday from 9:00 to 20:00, on Sundays to 13:00."),
+        (
+            "Opening hours",
+            "Day | Open\nSaturday | 9:00 to 14:00\nSunday | closed; by phone only\n\n.",
+        ),
     ),
     "an age": (
         ("LASIK", "LASIK is done from the age of 18."),
@@ -45,6 +56,14 @@ def test_two_numbers_of_one_thing_disagree_both_ways_round(one, other):
 
 AGREE = {
     "the same number": (("", "Scaling costs INR 900."), ("Scaling", "Price band: INR 900")),
+    "what is taken, and what takes time": (
+        ("Your peel", "You were given tablets; take them for all five days."),
+        ("Chemical peel", "Duration: 30 minutes"),
+    ),
+    "another that is open": (
+        ("Shop", "The optical shop is open on Sundays from 10:00 to 13:00."),
+        ("Opening hours", "Sunday | closed; by phone only"),
+    ),
     "the same time in other units": (("", "Rest for 24 hours."), ("", "Rest for 1 day.")),
     "a part of a range": (
         ("", "Scaling costs from INR 1,200."),

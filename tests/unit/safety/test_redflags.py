@@ -48,6 +48,8 @@ ALARMS = [
 ]
 
 DESPITE = [
+    "i cant breathe in college",
+    "I have chest pain at university",
     "No pain, but I can't breathe",
     "I have no fever but my face is swollen",
     "No, my face is swollen!",
@@ -279,6 +281,9 @@ def test_what_is_denied_past_supposed_or_meant_otherwise_is_no_emergency(said):
         "मला जगायचं नाही",
         "my friend says he will kill himself tonight",
         "आत्महत्या करने का मन है",
+        "i dont wnat to live anymroe, everyone laghs at my teeth in college",
+        "this bill makes me want to kill myself",
+        "I don't plan to be alive next week",
     ],
 )
 def test_a_wish_to_die_is_a_crisis(said):

@@ -313,6 +313,14 @@ def test_a_fields_name_that_says_not_stands_over_what_is_behind_it(name):
     assert carried(f"{name} hot drinks for 2 hours.", record, "Filling")
 
 
+def test_a_sentence_of_two_parts_is_quoted_whole():
+    parts = "You may bathe on the same day; keep soap out of your eyes for a week."
+
+    found = find_support(parts, f"No kajal.  {parts} Rest.", "LASIK")
+
+    assert (found.start, found.end) == (11, 11 + len(parts))
+
+
 DENIED = "For two days, avoid:\n\n- hot drinks\n- nuts\n\nYou may:\n- have soup"
 
 
@@ -327,6 +335,9 @@ DENIED = "For two days, avoid:\n\n- hot drinks\n- nuts\n\nYou may:\n- have soup"
         ("Do not eat:\n1. ice\n2. nuts", "Braces", "Do not eat nuts.", True),
         ("- Hot drinks\n- Nuts", "Filling > What to avoid", "You can have hot drinks.", False),
         ("- Hot drinks\n- Nuts", "Filling > What to avoid", "Avoid hot drinks.", True),
+        ("Avoid:\n\u2022 hot drinks", "Filling", "Hot drinks are fine.", False),
+        ("Do not:\n- bathe; swim for a week.", "LASIK", "Swim for a week.", False),
+        ("Do not:\n- bathe; swim for a week.", "LASIK", "Bathe; swim for a week.", False),
         ("- Whitening", "What is not covered", "Whitening is covered.", False),
         ("Exclusions: braces", "Insurance", "Braces are covered by the insurance.", False),
         ("If you cannot come:\n- Call us by 5 pm.", "Visits", "Call us by 5 pm.", True),

@@ -24,6 +24,10 @@ def asked(message: str, context: Context | None = None) -> list[str]:
             ["cost of a root canal", "duration of a root canal"],
         ),
         (
+            "When must I cancel a surgery, and what should I bring to the first visit?",
+            ["When must I cancel a surgery", "what should I bring to the first visit"],
+        ),
+        (
             "Does scaling hurt, and can I eat afterwards?",
             ["Does scaling hurt", "can I eat after scaling"],
         ),

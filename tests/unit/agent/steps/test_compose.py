@@ -45,6 +45,19 @@ def test_the_budget_is_kept_and_the_best_come_first(passages, chars, snippets):
     assert bool(kept) == bool(passages)
 
 
+@pytest.mark.parametrize(("most", "laid"), [(None, 6), (3, 3), (20, 6)])
+async def test_a_question_of_two_parts_has_twice_the_places_where_nobody_says_less(
+    most, laid, make_deps
+):
+    limits = replace(LIMITS, most_snippets=most)
+    passages = [make_passage("Short.", label=f"faq.md#{at}") for at in range(9)]
+    state = {"question": Question(text="Why?"), "relevant": passages, "held": ("a", "b")}
+
+    written = await compose(state, Runtime(context=make_deps(limits=limits)))
+
+    assert len(written["evidence"]) == laid
+
+
 def test_a_passage_that_fits_is_left_whole():
     passages = (make_passage("a" * 900), make_passage("b" * 900), make_passage("c" * 600))
 

@@ -255,7 +255,7 @@ def test_what_an_open_reader_holds_is_not_taken_from_it_by_healing(many, shop):
     ingest(many, shop)
     live = shop.shelf.current()
     ids, vectors = live.ids(), np.array(live.vectors())
-    store = EmbeddedStore(live.chroma, ids, vectors)
+    store = EmbeddedStore(live.chroma, ids, vectors, exact=0)
     asyncio.run(store.query(vectors[0], k=1))  # as each reader does before it is ready
     (live.folder / "marks.txt").unlink()
 

@@ -59,7 +59,7 @@ def nearest(folder: Path, ids, vectors) -> list[int]:
     nothing_to_fall_back_on = np.empty((0, vectors.shape[1]), np.float32)
 
     async def ask():
-        store = EmbeddedStore(folder, ids, nothing_to_fall_back_on)
+        store = EmbeddedStore(folder, ids, nothing_to_fall_back_on, exact=0)
         try:
             return [(await store.query(vector, k=1))[0][0] for vector in vectors]
         finally:

@@ -92,7 +92,7 @@ def test_short_lines_are_left_alone(lines):
 def test_a_heading_below_a_paragraph_is_a_line_of_its_own():
     long = "This sentence goes on and on, until the line is as full as a line can be of words."
 
-    assert read_pdf(of_lines(long, long, "Fees", long)).text == f"{long} {long}\nFees\n{long}"
+    assert read_pdf(of_lines(long, long, "Fees", long)).text == f"{long} {long}\nFees\n\n{long}"
 
 
 @pytest.mark.parametrize(

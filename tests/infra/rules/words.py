@@ -1,0 +1,216 @@
+"""Words that schemas leave open: enumerations, and what the images in use know by name."""
+
+import argparse
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from click import Context
+from tests.infra.manifests import (
+    Manifest,
+    Pod,
+    agents,
+    flag,
+    namespace,
+    of_kind,
+    pods,
+    servers,
+    texts,
+    title,
+)
+from tests.infra.rules.addresses import is_open
+from typer.main import get_command
+
+Faults = list[str]
+
+ENUMERATIONS = {
+    "accessModes": {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"},
+    "clusterIP": {"None"},
+    "concurrencyPolicy": {"Allow", "Forbid", "Replace"},
+    "dnsPolicy": {"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"},
+    "fsGroupChangePolicy": {"Always", "OnRootMismatch"},
+    "imagePullPolicy": {"Always", "IfNotPresent", "Never"},
+    "medium": {"", "Memory"},
+    "operator": {"DoesNotExist", "Equal", "Exists", "In", "NotIn"},
+    "podManagementPolicy": {"OrderedReady", "Parallel"},
+    "policyTypes": {"Egress", "Ingress"},
+    "protocol": {"SCTP", "TCP", "UDP", "HTTP", "HTTPS", "TLS"},
+    "pullPolicy": {"Always", "IfNotPresent", "Never"},
+    "restartPolicy": {"Always", "Never", "OnFailure"},
+}
+SERVICE_TYPES = {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"}
+MACROS = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
+KNOWN = {  # part of an image's name -> variables, and paths that can be probed
+    "vllm": (
+        {
+            "HF_HOME",
+            "HF_HUB_OFFLINE",
+            "HF_TOKEN",
+            "HOME",
+            "USER",
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING",
+            "VLLM_API_KEY",
+            "VLLM_CACHE_ROOT",
+            "VLLM_CPU_KVCACHE_SPACE",
+            "VLLM_CPU_OMP_THREADS_BIND",
+            "VLLM_LORA_RESOLVER_CACHE_DIR",
+            "VLLM_NO_USAGE_STATS",
+            "VLLM_PLUGINS",
+            "VLLM_SERVER_DEV_MODE",
+        },
+        {"/health"},
+    ),
+    "/rag-agent": (set(), {"/v2/health/live", "/v2/models/rag-agent/ready"}),
+    "chromadb/chroma": (set(), {"/api/v2/heartbeat"}),
+    "nginx": ({"NGINX_ENVSUBST_FILTER"}, {"/api/v2/heartbeat"}),  # before Chroma
+    "postgres": ({"PGDATA", "POSTGRES_DB", "POSTGRES_PASSWORD", "POSTGRES_USER"}, set()),
+    "storage-initializer": ({"HF_HOME", "HF_TOKEN", "HOME"}, set()),
+    "aws-cli": (
+        {"AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_SECRET_ACCESS_KEY"},
+        set(),
+    ),
+}
+PORT_FLAGS = ("--port", "--http_port", "--grpc_port")
+
+
+def enumerations_are_kept(manifests: list[Manifest]) -> Faults:
+    faults = [
+        f"{title(each)}: {field}: {word!r} is none of {sorted(ENUMERATIONS[field])}"
+        for each in manifests
+        for field, word in _words(each.get("spec", {}))
+        if word not in ENUMERATIONS[field]
+    ]
+    for service in of_kind(manifests, "Service"):
+        if service["spec"].get("type", "ClusterIP") not in SERVICE_TYPES:
+            faults.append(f"{title(service)}: type: is none of {sorted(SERVICE_TYPES)}")
+    for job in of_kind(manifests, "CronJob"):
+        schedule = job["spec"]["schedule"]
+        if schedule not in MACROS and not re.fullmatch(r"[\d*/,-]+( [\d*/,A-Z-]+){4}", schedule):
+            faults.append(f"{title(job)}: schedule: {schedule!r} is no time")
+    return faults
+
+
+def _words(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _words(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key in ENUMERATIONS and not isinstance(each, dict):
+                yield from ((key, word) for word in (each if isinstance(each, list) else [each]))
+            else:
+                yield from _words(each)
+
+
+def every_variable_is_known_to_its_image(manifests: list[Manifest]) -> Faults:
+    """The agent's are another rule's; what a script of ours reads is known, too."""
+    ours = {pod.title for pod in agents(manifests)}
+    return [
+        f"{pod.title}: env {each['name']}: neither its image nor its script knows it"
+        for pod in pods(manifests)
+        if pod.title not in ours
+        for container in pod.every_container
+        for each in container.get("env", [])
+        if each["name"] not in _known(container)[0] and not _is_read(each["name"], container, pod)
+        if not _is_read_in_config(each["name"], pod, manifests)
+    ]
+
+
+def _known(container: dict[str, Any]) -> tuple[set[str], set[str]]:
+    image = f"{container.get('image', '')} {container.get('runtime', '')}"
+    found = [known for part, known in KNOWN.items() if part in image]
+    return found[0] if found else (set(), set())
+
+
+def _is_read(name: str, container: dict[str, Any], pod: Pod) -> bool:
+    script = " ".join([*container.get("command", []), *container.get("args", [])])
+    return bool(re.search(rf"\${{?{name}\b", script))
+
+
+def _is_read_in_config(name: str, pod: Pod, manifests: list[Manifest]) -> bool:
+    mounted = {each.get("configMap", {}).get("name") for each in pod.spec.get("volumes", [])}
+    return any(
+        re.search(rf"\b{name}\b", text)
+        for config in of_kind(manifests, "ConfigMap")
+        if config["metadata"]["name"] in mounted and namespace(config) == pod.namespace
+        for text in texts(config["data"])
+    )
+
+
+def probes_ask_what_is_there(manifests: list[Manifest]) -> Faults:
+    faults = []
+    for pod in pods(manifests):
+        for container in pod.every_container:
+            paths = _known(container)[1]
+            for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+                probe = container.get(name, {})
+                path = probe.get("httpGet", {}).get("path")
+                if paths and path and path not in paths:
+                    faults.append(f"{pod.title}: {name}: {path} is none of {sorted(paths)}")
+                port = probe.get("tcpSocket", {}).get("port")
+                if port and not is_open(container, port):
+                    faults.append(f"{pod.title}: {name}: port {port} is not open")
+    return faults
+
+
+def servers_listen_where_their_ports_are(manifests: list[Manifest]) -> Faults:
+    faults = []
+    for pod in pods(manifests):
+        for container in pod.containers:
+            for name in PORT_FLAGS:
+                port = flag(container, name)
+                ports = {str(each["containerPort"]) for each in container.get("ports", [])}
+                if port and ports and port not in ports:
+                    faults.append(f"{pod.title}: args {name}: {port} is none of {sorted(ports)}")
+    return faults
+
+
+def the_server_knows_its_flags(manifests: list[Manifest]) -> Faults:
+    """By KServe's own parser."""
+    from kserve.model_server import parser
+
+    faults = []
+    for pod in servers(manifests):
+        for container in pod.containers:
+            if container.get("name") != "kserve-container":
+                faults.append(f"{pod.title}: containers.name: KServe wants kserve-container")
+            faults += [
+                f"{pod.title}: args: the server does not take {word}"
+                for word in _not_taken(parser, container.get("args", []))
+            ]
+    return faults
+
+
+def _not_taken(parser: argparse.ArgumentParser, words: list[str]) -> list[str]:
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told):
+        try:
+            return parser.parse_known_args(words)[1]
+        except SystemExit:
+            return [told.getvalue().strip().splitlines()[-1]]
+
+
+def jobs_run_commands_that_exist(manifests: list[Manifest]) -> Faults:
+    from agentic_rag.cli import app
+
+    group = get_command(app)
+    context = Context(group)
+    faults = []
+    for pod in agents(manifests):
+        for container in pod.containers:
+            words = [*container.get("command", []), *container.get("args", [])]
+            if not container.get("command"):
+                continue
+            command = group.get_command(context, words[1]) if words[0] == "agentic-rag" else None
+            if command is None:
+                faults.append(f"{pod.title}: command: there is no {' '.join(words[:2])}")
+                continue
+            known = {name for each in command.params for name in each.opts}
+            faults += [
+                f"{pod.title}: args: agentic-rag {words[1]} takes no {word}"
+                for word in words[2:]
+                if word.startswith("--") and word.partition("=")[0] not in known
+            ]
+    return faults
