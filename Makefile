@@ -2,6 +2,8 @@
 VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN    := $(VENV)/bin
+# a file's tests share its servers, so a file is one worker's
+PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
@@ -32,14 +34,14 @@ serve: $(VENV)/.runtime ## serve on ports 8080 and 8081
 	@$(BIN)/agentic-rag serve
 
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: $(VENV)/.dev ## the gate: format, lint, types, floors, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 evaluate: $(VENV)/.runtime ## measure the agent, and fail where it got worse; build/evaluation.html shows it
 	@mkdir -p build
@@ -48,7 +50,7 @@ evaluate: $(VENV)/.runtime ## measure the agent, and fail where it got worse; bu
 
 test-vllm: $(VENV)/.dev ## the agent in front of a real vLLM on the CPU
 	@$(BIN)/python tests/vllm/setup_vllm.py
-	@REQUIRE_VLLM=1 $(BIN)/python -m pytest tests/vllm -m vllm
+	@REQUIRE_VLLM=1 $(BIN)/python -m pytest tests/vllm -m 'vllm and not soak'
 
 soak: $(VENV)/.dev ## the proofs that take minutes
 	@$(BIN)/python -m pytest -m soak

@@ -26,7 +26,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agentic_rag.bootstrap import build_embedder
+from agentic_rag.bootstrap.premises import build_embedder
 from agentic_rag.language import terms
 from agentic_rag.retrieval.embedding.embedder import Embedder
 from agentic_rag.retrieval.ingesting.engine import Silent

@@ -1,121 +1,91 @@
-"""The callers: a process of their own that asks a server and prints what came of it, as JSON."""
+"""Many callers at once, each question a new one: the agent beside a chat API of the usual kind.
 
-import argparse
-import asyncio
+Both ask the same model, in the same run, one after the other; the callers are a process of theirs.
+"""
+
 import json
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import count
-from typing import Any
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
-import aiohttp
+import typer
+from rich.console import Console
+from rich.table import Table
 
-from questions import ASKED, unique
+from servers import AGENT, Server, running
 
-_PATIENCE = aiohttp.ClientTimeout(total=60)
-_STRIDE = 7  # each caller begins elsewhere in the list
+_HERE = Path(__file__).parent
+UPSTREAM = (str(_HERE / "upstream.py"),)
+_PLAIN = (str(_HERE / "plain_chat.py"),)
+_ENDLESS = 100_000  # questions: more than are asked
+_ROWS = {
+    "throughput": "requests/s",
+    "p50_ms": "latency p50, ms",
+    "p95_ms": "latency p95, ms",
+    "p99_ms": "latency p99, ms",
+    "requests": "requests",
+    "errors": "errors",
+    "cpu_ms": "server CPU, ms/request",
+}
 
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of one load.
-
-    Attributes:
-        latencies: of each request that was answered, in seconds.
-        errors: how often each kind of failure was seen.
-        outcomes: how often the agent answered, declined or escalated.
-        changed: answers to a question that differ from the first answer to it.
-    """
-
-    seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
-    errors: dict[str, int] = field(default_factory=dict)
-    outcomes: dict[str, int] = field(default_factory=dict)
-    changed: int = 0
+Report = dict[str, Any]
 
 
-class Crowd:
-    """Callers who each ask, wait for the answer and ask again."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self.outcome = Outcome()
-        self._session = session
-        self._url = url
-        self._heard: dict[str, str] = {}
-
-    async def ask_all(self, questions: Iterator[str], until: float) -> None:
-        """Be one caller, until the questions or the time run out."""
-        for question in questions:
-            if time.monotonic() >= until:
-                return
-            await self._ask(question)
-
-    async def _ask(self, question: str) -> None:
-        start = time.perf_counter()
-        try:
-            async with self._session.post(self._url, json={"instances": [question]}) as reply:
-                body = await reply.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            _count(self.outcome.errors, type(error).__name__)
-            return
-        self.outcome.latencies.append(time.perf_counter() - start)
-        if reply.status != aiohttp.http.HTTPStatus.OK:
-            _count(self.outcome.errors, f"HTTP {reply.status}")
-            return
-        self._read(question, json.loads(body)["predictions"][0])
-
-    def _read(self, question: str, prediction: Any) -> None:  # noqa: ANN401  # JSON
-        answer = prediction
-        if isinstance(prediction, dict):
-            answer = prediction["answer"]
-            _count(self.outcome.outcomes, prediction["outcome"])
-            if prediction["degraded"]:
-                _count(self.outcome.errors, prediction["degraded"])
-        self.outcome.changed += self._heard.setdefault(question, answer) != answer
+def main(
+    seconds: Annotated[float, typer.Option(help="How long to ask each server.")] = 30,
+    callers: Annotated[int, typer.Option(help="Callers at once.")] = 64,
+    embedder: Annotated[str, typer.Option(help="Folder of an export, as the image has one.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Measure requests a second and latency of both."""
+    with running(UPSTREAM) as upstream:
+        url = f"http://127.0.0.1:{upstream.port}/v1"
+        told = {"LLM_BASE_URL": url, "EMBEDDING_DIR": embedder}
+        reports = {
+            name: _measured(module, told, seconds, callers)
+            for name, module in {"plain chat API": _PLAIN, "rag-agent": AGENT}.items()
+        }
+    if as_json:
+        print(json.dumps(reports))
+        return
+    title = f"{callers} callers, {seconds:g} s each, load average {os.getloadavg()[0]:.1f}"
+    table = Table("", *reports, title=title, box=None)
+    for key, row in _ROWS.items():
+        table.add_row(row, *(f"{report[key]:,.1f}" for report in reports.values()))
+    Console().print(table)
+    Console().print({name: report["degraded"] for name, report in reports.items()})
 
 
-def _count(kinds: dict[str, int], kind: str) -> None:
-    kinds[kind] = kinds.get(kind, 0) + 1
+def _measured(module: Sequence[str], told: dict[str, str], seconds: float, callers: int) -> Report:
+    with running(module, **told) as server:
+        asked(server, seconds=2, callers=callers, first=_ENDLESS)  # whatever is made at first use
+        cpu = server.cpu_seconds()
+        outcome = asked(server, seconds=seconds, callers=callers)
+        cpu = server.cpu_seconds() - cpu
+    served = sorted(outcome["latencies"])
+    broken = {kind: n for kind, n in outcome["errors"].items() if not kind.startswith("llm_")}
+    return {
+        "throughput": len(served) / outcome["seconds"],
+        **{f"p{p}_ms": served[int(p / 100 * (len(served) - 1))] * 1000 for p in (50, 95, 99)},
+        "requests": len(served),
+        "errors": sum(broken.values()),
+        "degraded": {kind: n for kind, n in outcome["errors"].items() if kind not in broken},
+        "cpu_ms": cpu * 1000 / max(1, len(served)),
+    }
 
 
-async def run(options: argparse.Namespace) -> Outcome:
-    """Let the callers ask."""
-    url = f"http://127.0.0.1:{options.port}/v1/models/rag-agent:predict"
-    connections = aiohttp.TCPConnector(limit=options.callers)
-    start = time.monotonic()
-    async with aiohttp.ClientSession(connector=connections, timeout=_PATIENCE) as session:
-        crowd = Crowd(session, url)
-        questions = _questions(options)
-        await asyncio.gather(
-            *(crowd.ask_all(questions[at], start + options.seconds) for at in range(len(questions)))
-        )
-    crowd.outcome.seconds = time.monotonic() - start
-    return crowd.outcome
-
-
-def _questions(options: argparse.Namespace) -> list[Iterator[str]]:
-    """Return what each caller asks: `--count` unique questions together, else the list for ever."""
-    if options.count:
-        shared = (unique(options.first + number) for number in range(options.count))
-        return [shared] * options.callers
-    return [_in_turn(caller * _STRIDE) for caller in range(options.callers)]
-
-
-def _in_turn(begin: int) -> Iterator[str]:
-    return (ASKED[turn % len(ASKED)] for turn in count(begin))
-
-
-def read_options() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--callers", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=3600.0, help="stop asking after this")
-    parser.add_argument("--count", type=int, default=0, help="ask so many unique questions")
-    parser.add_argument("--first", type=int, default=0, help="number of the first unique question")
-    return parser.parse_args()
+def asked(server: Server, *, seconds: float, callers: int, first: int = 0) -> Report:
+    """Let the callers loose on a server, with questions that nobody asked before."""
+    load = [f"--port={server.port}", f"--seconds={seconds}", f"--callers={callers}"]
+    load += [f"--count={_ENDLESS}", f"--first={first}"]
+    command = [sys.executable, str(_HERE / "callers.py"), *load]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    outcome: Report = json.loads(done.stdout)
+    return outcome
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(asyncio.run(run(read_options())))))
+    typer.run(main)

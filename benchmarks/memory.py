@@ -48,7 +48,7 @@ def main(
 def _ask(server: Server, first: int, count: int, callers: int) -> dict[str, int]:
     """Ask the next questions; returns how often each kind of failure was seen."""
     load = [f"--first={first}", f"--count={count}", f"--callers={callers}"]
-    script = str(Path(__file__).with_name("load.py"))
+    script = str(Path(__file__).with_name("callers.py"))
     done = subprocess.run(
         [sys.executable, script, f"--port={server.port}", *load],
         stdout=subprocess.PIPE,

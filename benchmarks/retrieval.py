@@ -23,7 +23,7 @@ from ir_measures import R, ScoredDoc, nDCG
 from rich.console import Console
 from rich.table import Table
 
-from agentic_rag.bootstrap import build_workshop
+from agentic_rag.bootstrap.indexing import build_workshop
 from agentic_rag.evaluation.ranking import (
     CORPUS,
     JudgedSet,

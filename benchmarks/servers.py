@@ -27,7 +27,7 @@ _NO_LLM = dict.fromkeys(("LLM_BASE_URL", "OPENAI_API_KEY", "OLLAMA_BASE_URL", "C
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers on `port`.
+    """A server that answers on `port`, and over gRPC on `grpc_port`.
 
     Attributes:
         start_s: from the program's start until it said that it is ready.
@@ -36,6 +36,7 @@ class Server:
     port: int
     pid: int
     start_s: float
+    grpc_port: int
 
     def rss_mb(self) -> float:
         """Return the memory that it holds now, in MB."""
@@ -75,7 +76,7 @@ def running(module: Sequence[str], **environment: str) -> Iterator[Server]:
             )
         try:
             _wait_until_ready(http, process, log)
-            yield Server(http, process.pid, time.monotonic() - start)
+            yield Server(http, process.pid, time.monotonic() - start, grpc)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)

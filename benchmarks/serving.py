@@ -87,7 +87,7 @@ def measure(module: Sequence[str], load: Sequence[str]) -> Report:
 
 def _asked(server: Server, load: Sequence[str]) -> Report:
     done = subprocess.run(
-        [sys.executable, str(_HERE / "load.py"), f"--port={server.port}", *load],
+        [sys.executable, str(_HERE / "callers.py"), f"--port={server.port}", *load],
         stdout=subprocess.PIPE,
         check=True,
     )

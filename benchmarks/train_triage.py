@@ -69,7 +69,9 @@ def read_set(flags: RedFlags, path: Path) -> list[Case]:
 def read_lessons(flags: RedFlags) -> list[Case]:
     """The lessons, and the examples that the rules have to pass."""
     lines = LESSONS.read_text(encoding="utf-8").splitlines()
-    cases = [case_of(flags, [line[2:]], KINDS[line[0]]) for line in lines if line[0] in KINDS]
+    cases = [
+        case_of(flags, line[2:].split(" >> "), KINDS[line[0]]) for line in lines if line[0] in KINDS
+    ]
     for rule in flags.rules:
         kind = "crisis" if rule.category == "self_harm" else "emergency"
         cases += [case_of(flags, [each], kind) for each in rule.examples for _ in range(2)]
