@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 from tests.integration.servers import HOST, START_LIMIT_S, Agent, environment, free_port
 
 NARROW, WIDE = 390, 1280
@@ -90,6 +90,18 @@ class Visitor:
         turn = self.ask(question)
         self.page.locator('.turn[aria-busy="true"]').wait_for(state="detached")
         return turn
+
+    def hold_back(self) -> Callable[[], Route]:
+        """Keep what the browser sends next on its way; the wait returns it."""
+        held: list[Route] = []
+        self.page.route("**/gradio_api/run/**", lambda route: held.append(route), times=1)
+
+        def wait() -> Route:
+            while not held:
+                self.page.wait_for_timeout(50)
+            return held[0]
+
+        return wait
 
     def shoot(self, name: str) -> None:
         """Keep a picture, where the variable SCREENSHOTS names a folder for them."""

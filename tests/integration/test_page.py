@@ -202,6 +202,34 @@ def test_nothing_said_is_nothing_asked(visit: Visit):
     expect(visitor.page.locator(".toast-body")).to_have_count(0)
 
 
+def test_what_comes_late_does_not_take_an_answer_away(visit: Visit):
+    visitor = visit()
+    nothing = visitor.hold_back()
+    visitor.page.get_by_role("button", name="Send").click()
+    late, reply = nothing(), nothing().fetch()
+
+    turn = visitor.answered(SWOLLEN)
+    late.fulfill(response=reply)
+
+    visitor.page.wait_for_timeout(1000)
+    expect(turn).to_contain_text(EMERGENCY_PHONE)
+
+
+def test_what_is_typed_while_a_question_is_on_its_way_stays(visit: Visit):
+    visitor = visit()
+    box, question = visitor.page.get_by_label("Your question"), visitor.hold_back()
+
+    box.fill(SWOLLEN)
+    visitor.page.keyboard.press("Enter")
+    on_its_way = question()
+    expect(box).to_have_value("")
+    box.fill(FRONT_DESK)
+    on_its_way.continue_()
+
+    expect(visitor.page.locator(".turn")).to_contain_text(SWOLLEN)
+    expect(box).to_have_value(FRONT_DESK)
+
+
 def test_a_rating_is_sent_and_what_became_of_it_is_told(visit: Visit):
     visitor = visit()
     turn = visitor.answered(ROOT_CANAL)

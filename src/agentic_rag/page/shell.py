@@ -19,6 +19,13 @@ from agentic_rag.page.look import HERE, conversation, head
 PATH = "/ui"
 _MOST_CHARS = 4000  # as MAX_QUESTION_CHARS is by default; the server has the last word
 _FONTS = ["system-ui", "sans-serif"]
+_CLEAR = """(...told) => {
+  const box = document.querySelector("#question textarea");
+  box.value = "";
+  box.dispatchEvent(new Event("input"));
+  return told;
+}"""
+"""Clears the box in the browser, and at once: what is typed while a reply is on its way stays."""
 _ICON = '<link rel="icon" href="data:,">'
 
 
@@ -55,18 +62,19 @@ class Desk:
             self._clinic = await self._doors.clinic()
         return head(self._clinic)
 
-    async def take(self, question: str, chat: Chat) -> tuple[str, str]:
-        """Take a question down, and clear the box; async, or Gradio would do it in a thread."""
+    async def take(self, question: str, chat: Chat) -> str:
+        """Take a question down; async, or Gradio would do it in a thread."""
         if isinstance(question, str) and question.strip():
             chat.take(question.strip())
-        return "", self.shown(chat)
+        return self.shown(chat)
 
     async def answer(self, chat: Chat) -> AsyncGenerator[str, None]:
         """Yield the conversation whenever there is more of the answer."""
         exchanges = chat.exchanges  # which stay here when the conversation is begun anew
         at = len(exchanges) - 1
-        if at < 0 or not exchanges[at].is_new:
-            return  # two questions at once: the first is over, and the second under way
+        if at < 0 or not exchanges[at].is_new:  # said nothing, or asked twice at once
+            yield self.shown(chat)  # for what `take` had shown may be older than what is there
+            return
         exchanges[at] = exchanges[at].heard(StepBegun(step="triage"), time.monotonic())
         question, history = exchanges[at].question, chat.history()
         asking = self._doors.ask(question, session=chat.session, history=history)
@@ -83,11 +91,11 @@ class Desk:
         finally:
             listening.cancel()  # whoever left the page waits no longer either
 
-    async def renew(self, chat: Chat) -> tuple[str, str]:
+    async def renew(self, chat: Chat) -> str:
         """Begin a new conversation, and have the old one forgotten."""
         if session := chat.renew():
             self._doors.forget(session)
-        return "", self.shown(chat)
+        return self.shown(chat)
 
     async def rate(self, chat: Chat, told: gr.EventData) -> str:
         """Pass a rating on, and say what became of it."""
@@ -171,11 +179,11 @@ def build(desk: Desk) -> gr.Blocks:
         # who asks again while an answer is under way, has an emergency perhaps: nobody waits
         private = {"api_visibility": "private", "show_progress": "hidden"}
         at_once = private | {"queue": False, "trigger_mode": "multiple"}
-        asked = gr.on([send.click, box.submit], desk.take, [box, chat], [box, said], **at_once)
+        asked = gr.on([send.click, box.submit], desk.take, [box, chat], said, js=_CLEAR, **at_once)
         asked.then(
             desk.answer, chat, said, concurrency_limit=None, trigger_mode="multiple", **private
         )
-        new.click(desk.renew, chat, [box, said], **at_once)
+        new.click(desk.renew, chat, said, js=_CLEAR, **at_once)
         said.rate(desk.rate, chat, said, **at_once)
         blocks.load(desk.greet, None, top, **at_once)
     return blocks
