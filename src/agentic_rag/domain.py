@@ -1,8 +1,9 @@
 """The nouns that every room agrees on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatch
 from typing import Literal
 
 SESSION_HEADER = "x-session-id"
@@ -298,3 +299,12 @@ class Provisional:
 
 Event = StepBegun | LlmStatus | Sentence | Provisional | Answer
 """What is told live; an Answer is the last."""
+
+
+def rank_among(globs: Sequence[str], name: str) -> int:
+    """Return which of the globs is the first that a name fits, 0 first; their number where none.
+
+    >>> rank_among(("policies/*", "*.md"), "faq.md")
+    1
+    """
+    return next((at for at, glob in enumerate(globs) if fnmatch(name, glob)), len(globs))

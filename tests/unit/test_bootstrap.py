@@ -1,6 +1,8 @@
 """The house: parts picked by the settings, and nothing begun before it is opened."""
 
+import asyncio
 import shutil
+from dataclasses import replace
 
 from prometheus_client import REGISTRY
 
@@ -8,6 +10,7 @@ from agentic_rag.agent.ask import ask
 from agentic_rag.bootstrap.house import build_house, build_limits
 from agentic_rag.bootstrap.indexing import ingest_folder
 from agentic_rag.domain import Outcome, Question
+from agentic_rag.glass.watch import Watch
 
 
 def test_building_a_house_keeps_nothing(settings, tmp_path):
@@ -124,3 +127,39 @@ async def test_what_stands_in_data_dir_may_be_unreadable(settings, pack):
     await house.close()
 
     assert house.drift() is None
+
+
+class Failing:
+    """Something to be tended that cannot be."""
+
+    async def tend(self) -> None:
+        raise RuntimeError("no such table")
+
+
+class Tended:
+    """Something that is tended for as long as the house is."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), False
+
+    async def tend(self) -> None:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended = True
+
+
+async def test_a_fault_beside_the_answering_ends_nothing_else(settings, caplog):
+    other = Tended()
+    house = replace(build_house(settings()), conversations=Failing(), watch=Watch(other))
+
+    tending = asyncio.create_task(house.tend())
+    await other.begun.wait()
+    await asyncio.sleep(0)
+
+    assert not other.ended
+    assert "something beside the answering has ended" in caplog.text
+    tending.cancel()
+    await asyncio.wait({tending})
+    assert other.ended

@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -13,8 +14,7 @@ from agentic_rag.clinic.profile import SHIPPED_PACK, read_clinic
 from agentic_rag.domain import Outcome, Question
 from agentic_rag.errors import BadReceipt
 from agentic_rag.evaluation.cases import SHIPPED_SUITES, GoldenCase, RetrievalCase, read_suite
-from agentic_rag.glass.receipts import receipt_of
-from agentic_rag.glass.records import Seen, record_of
+from agentic_rag.glass.receipts import receipt_for
 from agentic_rag.retrieval.passages.loaders import find_files, load
 from agentic_rag.safety.wording import dictionary, groups_of
 from agentic_rag.verify import Receipt, Versions, read_receipts, verify
@@ -49,19 +49,9 @@ def written(house) -> list[dict]:
         for number, text in enumerate(texts):
             if len(found) == 200:
                 break
-            question = Question(text=text)
-            answer = await ask(question, deps=house.deps)
+            answer = await ask(Question(text=text), deps=house.deps)
             if answer.citations:
-                seen = Seen(
-                    question=question,
-                    answer=answer,
-                    visit="",
-                    caller="",
-                    session=None,
-                    door="",
-                    at=time.time(),
-                )
-                found.append(receipt_of(record_of(seen) | {"request_id": f"r{number}"}))
+                found.append(receipt_for(replace(answer, request_id=f"r{number}"), at=time.time()))
         return found
 
     return asyncio.run(receipts())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -123,15 +123,15 @@ class House:
             return None
 
     async def tend(self) -> None:
-        """Do what is done beside the answering, until cancelled."""
-        async with asyncio.TaskGroup() as tending:
-            tending.create_task(self._look_for_drift())
-            if self.models.warmer:
-                tending.create_task(self.models.warmer.run())
-            if self.conversations:
-                tending.create_task(self.conversations.tend())
-            if self.watch.keeper:
-                tending.create_task(self.watch.keeper.tend())
+        """Do what is done beside the answering, until cancelled; a fault in one ends no other."""
+        beside = [self._look_for_drift()]
+        if self.models.warmer:
+            beside.append(self.models.warmer.run())
+        if self.conversations:
+            beside.append(self.conversations.tend())
+        if self.watch.keeper:
+            beside.append(self.watch.keeper.tend())
+        await asyncio.gather(*map(_to_its_end, beside))
 
     async def _look_for_drift(self) -> None:
         while True:
@@ -163,6 +163,13 @@ class House:
             await self.watch.keeper.close()
         await self.library.close()
         await self.models.close()
+
+
+async def _to_its_end(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Exception:  # a fault of ours; what else is tended goes on
+        logger.exception("something beside the answering has ended")
 
 
 def build_house(settings: Settings) -> House:

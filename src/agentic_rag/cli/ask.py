@@ -65,19 +65,9 @@ def ask(
 
 
 def _write_receipt(answer: Answer, path: Path) -> None:
-    from agentic_rag.glass.receipts import receipt_of
-    from agentic_rag.glass.records import Seen, record_of
+    from agentic_rag.glass.receipts import receipt_for
 
-    seen = Seen(
-        question=Question(text=""),
-        answer=answer,
-        visit="",
-        caller="",
-        session=None,
-        door="cli",
-        at=time.time(),
-    )
-    written = orjson.dumps(receipt_of(record_of(seen)), option=orjson.OPT_INDENT_2)
+    written = orjson.dumps(receipt_for(answer, at=time.time()), option=orjson.OPT_INDENT_2)
     write_file("--receipt", path, written.decode() + "\n")
 
 

@@ -3,8 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from agentic_rag.domain import Answer
+from agentic_rag.glass.records import told_of
+
 FORM = 1
 _PLACE = ("number", "label", "doc_id", "digest", "start", "end", "quote")
+
+
+def receipt_for(answer: Answer, *, at: float) -> dict[str, Any]:
+    """Return the receipt of an answer that was given `at` so many seconds since 1970."""
+    return receipt_of(told_of(answer, at))
 
 
 def receipt_of(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,15 +47,21 @@ def hashed(*names: str) -> str:
 
 def record_of(seen: Seen) -> dict[str, Any]:
     """Return what is kept, as JSON values. What the patient wrote is masked."""
-    question, answer = seen.question, seen.answer
     return {
-        "request_id": answer.request_id,
-        "at": seen.at,
         "caller": seen.caller,
         "session": seen.session,
         "door": seen.door,
-        "question": mask(question.text),
-        "history": [_turn(each) for each in question.history[-_MOST_TURNS:]],
+        "question": mask(seen.question.text),
+        "history": [_turn(each) for each in seen.question.history[-_MOST_TURNS:]],
+        **told_of(seen.answer, seen.at),
+    }
+
+
+def told_of(answer: Answer, at: float) -> dict[str, Any]:
+    """Return what a record holds of the answer alone, given `at` so many seconds since 1970."""
+    return {
+        "request_id": answer.request_id,
+        "at": at,
         "outcome": answer.outcome.value,
         "generator": answer.generator,
         "degraded": answer.degraded.value if answer.degraded else None,

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentic_rag.domain import Passage, Within
+from agentic_rag.domain import Passage, Within, rank_among
 from agentic_rag.language import terms
 from agentic_rag.retrieval.chroma import VectorStore
 from agentic_rag.retrieval.embedding.embedder import Vectors
@@ -94,7 +93,7 @@ class OpenIndex:
         """Put the parts of a version together."""
         firsts = np.flatnonzero([passage.part == 0 for passage in parts.passages])
         doc_ids = [passage.doc_id for passage in parts.passages if passage.part == 0]
-        trust = {doc_id: _first_match(doc_id, taste.precedence) for doc_id in set(doc_ids)}
+        trust = {doc_id: rank_among(taste.precedence, doc_id) for doc_id in set(doc_ids)}
         noisy = {doc_id for doc_id in trust if _matches(doc_id, taste.noisy_sources)}
         return cls(
             name=parts.name,
@@ -240,12 +239,8 @@ class OpenIndex:
         return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
 
 
-def _first_match(doc_id: str, globs: Sequence[str]) -> int:
-    return next((at for at, glob in enumerate(globs) if fnmatch(doc_id, glob)), len(globs))
-
-
 def _matches(name: str, globs: Sequence[str]) -> bool:
-    return _first_match(name, globs) < len(globs)
+    return rank_among(globs, name) < len(globs)
 
 
 def _top(scores: Scores, wide: int) -> Rows:

@@ -26,15 +26,15 @@ HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 HEARTBEAT = b": still here\n\n"
 
 
-def router(house: House) -> APIRouter:
-    """Return the route of one house."""
+def router(house: House, *, heartbeat_s: float = HEARTBEAT_S) -> APIRouter:
+    """Return the route of one house; a silence of `heartbeat_s` seconds is broken."""
     routes = APIRouter()
 
     @routes.post("/chat/stream", **describe(None, takes=StreamRequest))
     async def stream(request: Request) -> StreamingResponse:
         question = read_patient(await request.body(), settings=house.settings)
         [question] = headed([question], request.headers)
-        events = told(question, house)
+        events = told(question, house, heartbeat_s)
         first = await anext(events)  # who is refused gets a status that says so
         return StreamingResponse(
             resumed(first, events), media_type="text/event-stream", headers=HEADERS
@@ -43,7 +43,7 @@ def router(house: House) -> APIRouter:
     return routes
 
 
-async def told(question: Question, house: House) -> AsyncGenerator[bytes, None]:
+async def told(question: Question, house: House, heartbeat_s: float) -> AsyncGenerator[bytes, None]:
     """Yield the events of a question as they are sent; whoever closes it stops them.
 
     Raises:
@@ -51,7 +51,7 @@ async def told(question: Question, house: House) -> AsyncGenerator[bytes, None]:
     """
     begun = False
     try:
-        async with aclosing(paced(ask_live(question, deps=house.deps), HEARTBEAT_S)) as events:
+        async with aclosing(paced(ask_live(question, deps=house.deps), heartbeat_s)) as events:
             async for event in events:
                 begun = True
                 yield HEARTBEAT if event is None else _sent(*write_event(event))

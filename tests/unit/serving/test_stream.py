@@ -26,10 +26,12 @@ ASKED = {"question": "How long does scaling take?"}
 
 
 @asynccontextmanager
-async def door(deps, settings):
+async def door(deps, settings, heartbeat_s=stream.HEARTBEAT_S):
     """Serve the door on a free port; yields its address."""
     app = FastAPI()
-    app.include_router(stream.router(SimpleNamespace(deps=deps, settings=settings)))
+    app.include_router(
+        stream.router(SimpleNamespace(deps=deps, settings=settings), heartbeat_s=heartbeat_s)
+    )
     errors.install(app)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     with socket.socket() as held:
@@ -68,12 +70,11 @@ async def test_a_fault_of_ours_ends_the_stream_and_tells_nothing(deps, settings,
     assert "secret" not in reply.text
 
 
-async def test_who_is_turned_away_late_is_told_so_in_the_stream(deps, settings, monkeypatch):
-    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.1)
+async def test_who_is_turned_away_late_is_told_so_in_the_stream(deps, settings):
     busy = Admission(places=1, patience_s=0.5)
     crowded = replace(deps, admission=busy)
     async with (
-        door(crowded, settings()) as url,
+        door(crowded, settings(), heartbeat_s=0.1) as url,
         httpx.AsyncClient() as client,
         busy.admitted(),
     ):

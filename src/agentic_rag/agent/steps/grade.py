@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from functools import lru_cache
 from itertools import chain, zip_longest
 
@@ -13,7 +12,7 @@ from agentic_rag.agent.deps import Deps, Relevant
 from agentic_rag.agent.planning.aspects import heavy
 from agentic_rag.agent.state import Journey
 from agentic_rag.clinic.profile import Profile
-from agentic_rag.domain import Degraded, Passage
+from agentic_rag.domain import Degraded, Passage, rank_among
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.kinds import could_answer
 from agentic_rag.language import stem, topic_words, words
@@ -148,14 +147,10 @@ def _doubtful(want: str, kept: Sequence[Passage], precedence: tuple[str, ...]) -
 
 def _trust(passage: Passage, precedence: tuple[str, ...]) -> int:
     """Return the place of a passage's document in the pack's precedence, 0 first."""
-    return _rank(passage.doc_id, precedence)
+    return _rank_among(precedence, passage.doc_id)
 
 
-@lru_cache(maxsize=4096)
-def _rank(doc_id: str, precedence: tuple[str, ...]) -> int:
-    return next(
-        (at for at, glob in enumerate(precedence) if fnmatch(doc_id, glob)), len(precedence)
-    )
+_rank_among = lru_cache(maxsize=4096)(rank_among)
 
 
 def _in_order(kept: Sequence[_Graded], precedence: tuple[str, ...]) -> list[Passage]:
