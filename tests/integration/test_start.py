@@ -32,6 +32,22 @@ async def main():
 asyncio.run(main())
 """
 
+BEHIND_A_MODEL = """
+import asyncio, json, sys
+from agentic_rag.bootstrap.house import build_house
+from agentic_rag.settings import read_settings
+
+async def main():
+    house = build_house(read_settings())
+    await house.library.open()
+    ready = sorted(sys.modules)
+    await house.models.connect()
+    await house.close()
+    print(json.dumps([ready, sorted(sys.modules)]))
+
+asyncio.run(main())
+"""
+
 
 def run(*command: str, **settings: str) -> str:
     done = subprocess.run(
@@ -73,6 +89,15 @@ def test_a_house_with_an_export_answers_and_imports_nothing_heavy(light: dict[st
 
     assert (found, outcome) == (3, "answered")
     assert not HEAVY & set(modules)
+
+
+def test_a_house_with_a_model_is_ready_before_its_client_is_imported(light: dict[str, str]):
+    address = "http://127.0.0.1:9/v1"
+
+    ready, connected = json.loads(run("-c", BEHIND_A_MODEL, **light, LLM_BASE_URL=address))
+
+    assert not HEAVY & set(ready)
+    assert {"langchain_openai", "openai"} <= set(connected)
 
 
 def test_a_server_with_an_export_maps_no_torch_and_holds_little(agent: Agent):

@@ -73,11 +73,12 @@ def test_the_demo_gives_its_answers_in_the_image(image: Image) -> None:
         assert f"{outcome}, " in done.stdout
 
 
+@pytest.mark.parametrize("llm", ["", "http://127.0.0.1:9/v1"], ids=["alone", "with a model"])
 def test_its_server_is_ready_in_time_and_the_health_check_tells_that_it_lives(
-    image: Image,
+    llm: str, image: Image
 ) -> None:
     health = image.config["Healthcheck"]["Test"][1:]
-    task = json.dumps([image.command, health])
+    task = json.dumps([["env", f"LLM_BASE_URL={llm}", *image.command], health])
     indexed = image.run("agentic-rag", "ingest")
     assert indexed.returncode == 0, indexed.stderr[-3000:]
 

@@ -27,7 +27,7 @@ from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.conversations.conversations import Conversations
 from agentic_rag.domain import Passage
-from agentic_rag.errors import RetrievalUnavailable
+from agentic_rag.errors import LlmUnavailable, RetrievalUnavailable
 from agentic_rag.glass import meters
 from agentic_rag.glass.watch import Watch
 from agentic_rag.inference.cross_encoder import CrossEncoderChecker
@@ -56,9 +56,12 @@ _DRIFT_EVERY_S = 3600.0  # every file of the pack is read for that
 class Warmth:
     """Readies an index that has just been opened, and warms it while questions are answered."""
 
-    def __init__(self, judge: RelevanceJudge, synonyms: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, judge: RelevanceJudge, synonyms: Mapping[str, Sequence[str]], models: Models
+    ) -> None:
         self._judge = judge
         self._synonyms = synonyms
+        self._models = models
         self._warming: asyncio.Task[None] | None = None
 
     async def settle(self, passages: Sequence[Passage]) -> None:
@@ -80,7 +83,9 @@ class Warmth:
 
     async def _warm(self, passages: Sequence[Passage]) -> None:
         await asyncio.to_thread(self._rehearse)
-        with suppress(RetrievalUnavailable):  # whoever asks will be told
+        with suppress(LlmUnavailable):  # whoever asks will be told
+            await self._models.connect()
+        with suppress(RetrievalUnavailable):
             await self._judge.warm(passages)
 
     def _rehearse(self) -> None:
@@ -180,8 +185,8 @@ def build_house(settings: Settings) -> House:
     """
     clinic = read_clinic(settings.clinic_pack)
     premises = build_premises(settings)
-    readers = _build_readers(settings, clinic, premises)
     models = build_models(settings, clinic.profile)
+    readers = _build_readers(settings, clinic, premises, models)
     conversations = build_conversations(settings)
     watch = build_watch(settings)
     deps = _build_deps(settings, clinic, readers, models)
@@ -208,10 +213,12 @@ class _Readers:
     warmth: Warmth
 
 
-def _build_readers(settings: Settings, clinic: Clinic, premises: Premises) -> _Readers:
+def _build_readers(
+    settings: Settings, clinic: Clinic, premises: Premises, models: Models
+) -> _Readers:
     told = clinic.profile
     judge = RelevanceJudge(premises.embedder, told.synonyms, told.elsewhere)
-    warmth = Warmth(judge, told.synonyms)
+    warmth = Warmth(judge, told.synonyms, models)
     library = Library(
         premises,
         taste=taste_of(clinic),

@@ -34,6 +34,15 @@ class Models:
     wake: Wake | None
     warmer: Warmer | None
 
+    async def connect(self) -> None:
+        """Make their clients, so that the first who asks need not wait for that.
+
+        Raises:
+            LlmUnavailable: one cannot be made.
+        """
+        for model in self.models:
+            await model.connect()
+
     async def close(self) -> None:
         """Close what is open."""
         if self.wake:
@@ -81,7 +90,7 @@ def _model_rung(settings: Settings, rung: Rung, phone: str) -> ModelRung:
     return ModelRung(
         rung.name,
         rung.model,
-        get_llm(settings, rung),
+        partial(get_llm, settings, rung),
         timeout_s=rung.timeout_s,
         hide=partial(veiled, region=region_of(phone)) if hidden else in_clear,
     )

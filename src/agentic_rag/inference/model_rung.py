@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -44,23 +45,44 @@ class ModelRung:
     """A chat model behind an OpenAI address."""
 
     def __init__(
-        self, name: str, model: str, chat: "ChatOpenAI", *, timeout_s: float, hide: Hide = in_clear
+        self,
+        name: str,
+        model: str,
+        make: Callable[[], "ChatOpenAI"],
+        *,
+        timeout_s: float,
+        hide: Hide = in_clear,
     ) -> None:
         """Ask nobody yet.
 
         Args:
             name: of the rung.
             model: as its server calls it.
-            chat: the client.
+            make: makes the client, whose library takes a second to import.
             timeout_s: for a whole reply.
             hide: takes out of a brief's messages what the model must not be told.
         """
         self.generator = f"{name}/{model}"
         self._name = name
         self._prefix = _PREFIXES.get(name, name.upper())
-        self._chat = chat
+        self._make = make
+        self._made: asyncio.Task[ChatOpenAI] | None = None
         self._timeout_s = timeout_s
         self._hide = hide
+
+    async def connect(self) -> "ChatOpenAI":
+        """Return the client, which is made once: beside the event loop, and for all who wait.
+
+        Raises:
+            LlmUnavailable: a proxy or a certificate that the environment names cannot be used.
+        """
+        if self._made is None:
+            self._made = asyncio.create_task(asyncio.to_thread(self._make))
+        try:
+            return await asyncio.shield(self._made)
+        except (OSError, ValueError, httpx.InvalidURL) as error:
+            told = f"{self.generator}: its client cannot be made ({type(error).__name__})"
+            raise LlmUnavailable(told) from error
 
     async def write(self, brief: Brief) -> Draft:
         """Ask the model once.
@@ -83,9 +105,10 @@ class ModelRung:
             return draft
 
     async def _written(self, brief: Brief) -> Draft:
-        from openai import APIStatusError, OpenAIError  # a second to import: a model has paid it
+        client = await self._connected(brief)
+        from openai import APIStatusError, OpenAIError  # a second to import: the client has paid it
 
-        chat = self._chat.bind(**as_arguments(self._name, brief))
+        chat = client.bind(**as_arguments(self._name, brief))
         messages, lift = self._hide(brief.messages, [each.text for each in brief.passages])
         # what was taken out of a prompt can be put back into a whole reply only
         reply = _Reply(brief.hear if self._hide is in_clear else None)
@@ -118,7 +141,16 @@ class ModelRung:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._chat.root_async_client.close()
+        if self._made:
+            with suppress(LlmUnavailable):
+                await (await self.connect()).root_async_client.close()
+
+    async def _connected(self, brief: Brief) -> "ChatOpenAI":
+        try:
+            async with asyncio.timeout(min(self._timeout_s, time_left(brief))):
+                return await self.connect()
+        except TimeoutError as error:
+            raise LlmTooSlow(f"{self.generator}: its client was not made in time") from error
 
     def _refusal(self, error: "APIStatusError") -> LlmUnavailable:
         sight = of_reply(error.status_code, error.response.content)
