@@ -158,7 +158,11 @@ class Agent:
 
 
 def start_agent(
-    folder: Path, *, http_port: int | None = None, grpc_port: int | None = None, **settings: str
+    folder: Path,
+    *flags: str,
+    http_port: int | None = None,
+    grpc_port: int | None = None,
+    **settings: str,
 ) -> Agent:
     """Start `python -m agentic_rag.serving.kserve_runtime`; returns before it is ready.
 
@@ -175,6 +179,7 @@ def start_agent(
                 "agentic_rag.serving.kserve_runtime",
                 f"--http_port={http_port}",
                 f"--grpc_port={grpc_port}",
+                *flags,
             ],
             cwd=folder,
             env=environment(**{"DATA_DIR": str(folder / "data")} | settings),

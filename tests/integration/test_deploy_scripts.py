@@ -1,23 +1,18 @@
 """infra/scripts/deploy.sh and undeploy.sh: the real kubectl, before an API of objects in memory."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.cluster import World, read_world, served
 from tests.integration.servers import free_port
+from tests.scripts import Run, scripts_in
 
 pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is what is run")
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "infra" / "scripts"
 LLM = "/apis/serving.kserve.io/v1beta1/namespaces/kubeflow-user/inferenceservices/llm-server"
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -27,25 +22,9 @@ def world() -> World:
 
 @pytest.fixture
 def run(world: World, tmp_path: Path) -> Iterator[Run]:
-    program = tmp_path / "agentic-rag"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m agentic_rag "$@"\n', "utf-8")
-    program.chmod(0o755)
     with served(world, tmp_path) as config:
         own = {"KUBECONFIG": str(config), "HOME": str(tmp_path), "COLUMNS": "200"}
-        own["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
-
-        def run_script(name: str, *arguments: str, **more: str) -> Done:
-            return subprocess.run(
-                [SCRIPTS / name, *arguments],
-                env=os.environ | own | more,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=400,
-                check=False,
-            )
-
-        yield run_script
+        yield scripts_in(tmp_path, within_s=400, **own)
 
 
 def test_an_overlay_is_put_and_taken_away(run: Run, world: World):

@@ -1,18 +1,15 @@
 """infra/scripts: run as they are, against a real server, and a kubectl that says what we want."""
 
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.integration.servers import Agent
-from tests.integration.tampering import tampered, words
+from tests.scripts import SCRIPTS, Run, scripts_in, write_program
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "infra" / "scripts"
 RUN = ["smoke_e2e.sh", "validate.sh", "verify_scale_to_zero.sh"]  # they ask a server
 KUBECTL = """#!/usr/bin/env bash
 cd "$(dirname "$0")"
@@ -29,13 +26,6 @@ case "$*" in
   *"get secret"*) [[ -e secret ]] ;;
 esac
 """
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
-
-
-def write(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
-    path.chmod(0o755)
 
 
 @pytest.fixture
@@ -44,7 +34,6 @@ def cluster(tmp_path: Path, server: Agent) -> Path:
     forwarding = {8080: server.http_port, 8081: server.grpc_port}
     said = {
         "kubectl": KUBECTL,
-        "agentic-rag": f'#!/bin/sh\nexec "{sys.executable}" -m agentic_rag "$@"\n',
         "forwarding": "".join(
             f"Forwarding from 127.0.0.1:{own} -> {to}\n" for to, own in forwarding.items()
         ),
@@ -55,23 +44,13 @@ def cluster(tmp_path: Path, server: Agent) -> Path:
         "secret": "",
     }
     for name, text in said.items():
-        write(tmp_path / name, text)
+        write_program(tmp_path / name, text)
     return tmp_path
 
 
 @pytest.fixture
 def run(cluster: Path) -> Run:
-    def run_script(name: str, *arguments: str) -> Done:
-        return subprocess.run(
-            [SCRIPTS / name, *arguments],
-            env=os.environ | {"PATH": f"{cluster}:{os.environ['PATH']}", "IDLE_S": "0"},
-            capture_output=True,
-            text=True,
-            timeout=150,
-            check=False,
-        )
-
-    return run_script
+    return scripts_in(cluster, IDLE_S="0")
 
 
 def test_no_script_has_a_fault_that_shellcheck_knows():
@@ -88,24 +67,6 @@ def test_no_script_has_a_fault_that_shellcheck_knows():
 
     assert done.stdout == ""
     assert done.returncode == 0
-
-
-def test_a_server_is_asked_by_its_address(run: Run, server: Agent):
-    done = run("smoke_e2e.sh", "--url", server.base, "--grpc", server.grpc)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("8 of 8 answers are right") == 6
-    assert done.stdout.endswith(" 0 FAIL\n")
-
-
-def test_a_broken_server_fails_by_name(run: Run, server: Agent):
-    missed = words(":predict", (b'"outcome":"emergency"', b'"outcome":"answered"'))
-
-    with tampered(server.base, missed) as url:
-        done = run("smoke_e2e.sh", "--url", url, "--door", "v1")
-
-    assert done.returncode == 1
-    assert done.stdout.count("an emergency was not caught") == 2
 
 
 def test_a_cluster_in_order_passes_and_the_port_forward_is_ended(run: Run, cluster: Path):
@@ -147,7 +108,7 @@ def stat(pid: int) -> str:
 def test_what_is_not_in_order_fails_by_name(
     what: str, said: str, found: str, run: Run, cluster: Path
 ):
-    write(cluster / what, said)
+    write_program(cluster / what, said)
 
     done = run("validate.sh")
 
@@ -167,7 +128,7 @@ def test_a_cluster_without_keys_is_a_warning(run: Run, cluster: Path):
 
 @pytest.mark.parametrize("script", RUN)
 def test_an_agent_without_a_pod_cannot_be_asked(script: str, run: Run, cluster: Path):
-    write(cluster / "agent-pods", "")
+    write_program(cluster / "agent-pods", "")
 
     done = run(script)
 
@@ -176,7 +137,7 @@ def test_an_agent_without_a_pod_cannot_be_asked(script: str, run: Run, cluster: 
 
 
 def test_a_port_forward_that_fails_is_told(run: Run, cluster: Path):
-    write(cluster / "forwarding", "")
+    write_program(cluster / "forwarding", "")
 
     done = run("smoke_e2e.sh")
 
@@ -186,7 +147,7 @@ def test_a_port_forward_that_fails_is_told(run: Run, cluster: Path):
 
 @pytest.mark.parametrize("script", RUN)
 def test_a_cluster_that_nobody_reaches_is_an_error(script: str, run: Run, cluster: Path):
-    write(cluster / "kubectl", "#!/bin/sh\nexit 1\n")
+    write_program(cluster / "kubectl", "#!/bin/sh\nexit 1\n")
 
     done = run(script)
 
@@ -196,7 +157,7 @@ def test_a_cluster_that_nobody_reaches_is_an_error(script: str, run: Run, cluste
 
 
 def test_pods_that_stay_are_no_sleep(run: Run, cluster: Path):
-    write(cluster / "llm-pods", "pod/llm-server-1\n")
+    write_program(cluster / "llm-pods", "pod/llm-server-1\n")
 
     done = run("verify_scale_to_zero.sh")
 

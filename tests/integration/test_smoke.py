@@ -133,6 +133,16 @@ BROKEN: dict[str, tuple[Tamper, list[str], list[str]]] = {
         ["--api-key", "x"],
         [one("models", "refused")],
     ),
+    "a model that would not wake": (
+        words("/health", (b'"llm":null', b'"llm":{"state":"failing","eta_seconds":9}')),
+        [],
+        [one("model", "it would not wake")],
+    ),
+    "a model that never answers": (
+        words(PREDICT, (b'"degraded":null', b'"degraded":"llm_unavailable"')),
+        [],
+        [one("3 runs", "no model answers")],
+    ),
     "a failing door": (at(PREDICT, status=500, body=HTML), [], [one("v1", "the server said 500")]),
     "a busy door": (at(PREDICT, status=429), [], [one("v1", "cannot now")]),
     "a door taken away": (at(PREDICT, status=404), [], [one("v1", "refused with 404")]),
@@ -445,6 +455,15 @@ def test_a_model_that_sleeps_is_seen_to_wake(start, indexed, sleeper: Activator,
     assert "waking at" in found["wake-up"]
     assert found["upgraded"].startswith("by vllm/llm-server, ")
     assert len(sleeper.starts) == 1
+
+
+def test_a_model_that_would_not_wake_is_not_waited_for(server: Agent):
+    failing = (b'"llm":null', b'"llm":{"state":"failing","eta_seconds":9}')
+
+    with tampered(server.base, words("/health", failing)) as url:
+        code, told = smoke(url, "--wake")
+
+    assert (code, [each["what"] for each in told][-1]) == (1, "model")
 
 
 def test_a_server_without_a_model_has_none_to_wake(server: Agent):

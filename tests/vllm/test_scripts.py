@@ -1,22 +1,16 @@
 """infra/scripts against a server whose model is a real vLLM, and against what is broken of it."""
 
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.integration.servers import AWAKE, Agent, start_agent
 from tests.integration.tampering import tampered, words
-from tests.vllm.conftest import HERE, VllmServer
+from tests.scripts import Run, scripts_in
+from tests.vllm.conftest import VllmServer
 
 pytestmark = [pytest.mark.vllm, pytest.mark.soak]
-
-SCRIPTS = HERE.parents[1] / "infra" / "scripts"
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +31,7 @@ def agent(vllm_server: VllmServer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    program = tmp_path / "agentic-rag"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m agentic_rag "$@"\n', "utf-8")
-    program.chmod(0o755)
-
-    def run_script(name: str, *arguments: str) -> Done:
-        return subprocess.run(
-            [SCRIPTS / name, *arguments],
-            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    return run_script
+    return scripts_in(tmp_path)
 
 
 def test_it_answers_every_question_at_every_door(run: Run, agent: Agent, vllm_server: VllmServer):

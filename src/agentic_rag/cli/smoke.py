@@ -53,7 +53,7 @@ def smoke(  # noqa: PLR0913, PLR0917  # each is an option of the command line
 ) -> None:
     """Ask a running server what it must answer, over every door; fails, and says what is broken."""
     from agentic_rag.smoke.cases import LAB, read_cases, telling
-    from agentic_rag.smoke.checks import ask_all, look
+    from agentic_rag.smoke.checks import ask_all, look, look_behind
     from agentic_rag.smoke.server import Server
     from agentic_rag.smoke.waking import wake as wake_model
 
@@ -66,9 +66,13 @@ def smoke(  # noqa: PLR0913, PLR0917  # each is an option of the command line
         for line in look(server):
             found = found and line.state != "FAIL"
             yield line
-        if found and wake:
+        if not found:
+            return
+        behind = list(look_behind(server))
+        yield from behind
+        if wake and not behind:
             yield from wake_model(server, telling(asked), idle_s=idle)
-        elif found and not only_look:
+        elif not (wake or only_look):
             yield from ask_all(server, asked, [each.value for each in door or DoorName])
 
     with closing(server):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from agentic_rag.client import Busy, Refused
+from agentic_rag.domain import Degraded
 from agentic_rag.lines import Line
 from agentic_rag.smoke.cases import Case, Fault, Said, faults, telling
 from agentic_rag.smoke.doors import DOORS
@@ -11,6 +12,7 @@ from agentic_rag.smoke.server import Server
 from agentic_rag.smoke.trouble import Trouble, told
 
 _RUNS, _SLOW_S = 3, 10.0
+_TO_MEND = "LLM_BASE_URL, LLM_MODEL_NAME and LLM_API_KEY; `agentic-rag doctor` tells which"
 
 
 def look(server: Server) -> Iterator[Line]:
@@ -24,6 +26,19 @@ def look(server: Server) -> Iterator[Line]:
         yield line
         if line.state == "FAIL":
             return
+
+
+def look_behind(server: Server) -> Iterator[Line]:
+    """Yield what is wrong with the model behind a server that answers without it, too."""
+    try:
+        with told(server):
+            llm = server.send("GET", "/health")["llm"]
+            failing = llm is not None and llm["state"] == "failing"
+    except Trouble as trouble:
+        yield _failed("model", trouble.fault)
+        return
+    if failing:
+        yield Line("FAIL", "model", "it would not wake", f"see its pod, and {_TO_MEND}")
 
 
 def ask_all(server: Server, cases: Sequence[Case], doors: Sequence[str]) -> Iterator[Line]:
@@ -115,6 +130,8 @@ def _runs(server: Server, case: Case, door: str) -> Line:
     found = (
         f"{times} s; {', '.join(str(said.tokens) for _, said in timed)} tokens; {last.generator}"
     )
+    if last.degraded == Degraded.LLM_UNAVAILABLE:
+        return Line("FAIL", what, f"no model answers: {found}; {last.degraded}", f"see {_TO_MEND}")
     if last.degraded:
         return Line("WARN", what, f"{found}; {last.degraded}", "see the model behind it")
     if max(seconds for seconds, _ in timed) > _SLOW_S:
