@@ -52,8 +52,9 @@ test-vllm: $(VENV)/.dev ## the agent in front of a real vLLM on the CPU
 	@$(BIN)/python tests/vllm/setup_vllm.py
 	@REQUIRE_VLLM=1 $(BIN)/python -m pytest tests/vllm -m 'vllm and not soak'
 
-soak: $(VENV)/.dev ## the proofs that take minutes
-	@$(BIN)/python -m pytest -m soak
+soak: $(VENV)/.dev ## the proofs that take minutes, with a real vLLM where one is asked for
+	@$(BIN)/python tests/vllm/setup_vllm.py
+	@REQUIRE_VLLM=1 $(BIN)/python -m pytest -m soak
 
 bench: $(VENV)/.dev ## throughput and latency beside a bare KServe model
 	@$(BIN)/python benchmarks/serving.py

@@ -76,6 +76,27 @@ def test_it_runs_the_gate_last_on_a_python_that_the_project_takes(job):
     assert job["timeout-minutes"] <= 360
 
 
+@pytest.mark.parametrize("target", ["test-vllm", "soak"])
+def test_what_needs_a_real_vllm_makes_one_and_cannot_skip_it(target, tmp_path):
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    for made in ("bin/python", ".dev"):
+        (venv / made).touch()
+
+    done = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", target, f"VENV={venv}"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    *_, sets_up, tests = done.stdout.splitlines()
+    assert sets_up.endswith("tests/vllm/setup_vllm.py")
+    assert tests.startswith("REQUIRE_VLLM=1 ")
+    assert "pytest" in tests
+
+
 def test_what_it_runs_has_no_fault_that_shellcheck_knows(job, tmp_path):
     shellcheck = shutil.which("shellcheck", path=str(Path(sys.executable).parent))
     assert shellcheck
