@@ -182,6 +182,28 @@ def _laid_over(runtime: dict[str, Any], above: dict[str, Any], lists: tuple[str,
     return {**runtime, **above, **{key: value for key, value in added.items() if value}}
 
 
+@dataclass(frozen=True)
+class Probe:
+    """One probe of one container; `name` is its field, `spec` what stands there."""
+
+    pod: Pod
+    container: dict[str, Any]
+    name: str
+    spec: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"{self.pod.title}: {self.name}"
+
+
+def probes(manifests: list[Manifest]) -> Iterator[Probe]:
+    for pod in pods(manifests):
+        for container in pod.every_container:
+            for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+                if name in container:
+                    yield Probe(pod, container, name, container[name])
+
+
 def environment(container: dict[str, Any]) -> dict[str, str | None]:
     """The variables of a container; None for one that comes from somewhere else."""
     return {variable["name"]: variable.get("value") for variable in container.get("env", [])}

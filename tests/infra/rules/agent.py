@@ -13,6 +13,7 @@ from tests.infra.manifests import (
     namespace,
     of_kind,
     pods,
+    probes,
     servers,
 )
 from tests.infra.rules.addresses import Address, behind, is_open
@@ -105,36 +106,32 @@ def served_names(llm: Pod) -> list[str]:
 def probes_can_fail(manifests: list[Manifest]) -> Faults:
     """A probe on a path that answers 200 whatever happens, or on no path, proves nothing."""
     deaf = {"", "/", "/metrics", "/v2", "/v2/health/ready"}
-    faults = []
-    for pod in pods(manifests):
-        for container in [] if pod.ends else pod.containers:
-            if "readinessProbe" not in container:
-                faults.append(
-                    f"{pod.title}: readinessProbe: there is none; a bare port proves nothing"
-                )
-            for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-                asked = container.get(name, {}).get("httpGet")
-                if asked and asked.get("path", "") in deaf:
-                    faults.append(
-                        f"{pod.title}: {name}: {asked.get('path')!r} is 200 even when ill"
-                    )
-                elif asked and not is_open(container, asked["port"]):
-                    faults.append(f"{pod.title}: {name}: port {asked['port']} is not open")
-                elif name != "livenessProbe" and "tcpSocket" in container.get(name, {}):
-                    faults.append(f"{pod.title}: {name}: an open port proves nothing; ask a path")
+    faults = [
+        f"{pod.title}: readinessProbe: there is none; a bare port proves nothing"
+        for pod in pods(manifests)
+        if not pod.ends
+        for container in pod.containers
+        if "readinessProbe" not in container
+    ]
+    for probe in probes(manifests):
+        asked = probe.spec.get("httpGet")
+        if asked and asked.get("path", "") in deaf:
+            faults.append(f"{probe.title}: {asked.get('path')!r} is 200 even when ill")
+        elif asked and not is_open(probe.container, asked["port"]):
+            faults.append(f"{probe.title}: port {asked['port']} is not open")
+        elif probe.name != "livenessProbe" and "tcpSocket" in probe.spec:
+            faults.append(f"{probe.title}: an open port proves nothing; ask a path")
     return faults
 
 
 def probes_come_to_a_verdict(manifests: list[Manifest]) -> Faults:
     """What is ill is known to be in time; what starts slowly may, but not for ever."""
     faults = []
-    for pod in pods(manifests):
-        for container in pod.every_container:
-            for name, most in VERDICT_S.items():
-                probe = container.get(name, {})
-                patience = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
-                if patience > most or probe.get("timeoutSeconds", 1) > 10:
-                    faults.append(f"{pod.title}: {name}: a verdict after {patience} s; say {most}")
+    for probe in probes(manifests):
+        most = VERDICT_S[probe.name]
+        patience = probe.spec.get("periodSeconds", 10) * probe.spec.get("failureThreshold", 3)
+        if patience > most or probe.spec.get("timeoutSeconds", 1) > 10:
+            faults.append(f"{probe.title}: a verdict after {patience} s; say {most}")
     return faults
 
 

@@ -16,6 +16,7 @@ from tests.infra.manifests import (
     namespace,
     of_kind,
     pods,
+    probes,
     servers,
     texts,
     title,
@@ -141,17 +142,14 @@ def _is_read_in_config(name: str, pod: Pod, manifests: list[Manifest]) -> bool:
 
 def probes_ask_what_is_there(manifests: list[Manifest]) -> Faults:
     faults = []
-    for pod in pods(manifests):
-        for container in pod.every_container:
-            paths = _known(container)[1]
-            for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-                probe = container.get(name, {})
-                path = probe.get("httpGet", {}).get("path")
-                if paths and path and path not in paths:
-                    faults.append(f"{pod.title}: {name}: {path} is none of {sorted(paths)}")
-                port = probe.get("tcpSocket", {}).get("port")
-                if port and not is_open(container, port):
-                    faults.append(f"{pod.title}: {name}: port {port} is not open")
+    for probe in probes(manifests):
+        paths = _known(probe.container)[1]
+        path = probe.spec.get("httpGet", {}).get("path")
+        if paths and path and path not in paths:
+            faults.append(f"{probe.title}: {path} is none of {sorted(paths)}")
+        port = probe.spec.get("tcpSocket", {}).get("port")
+        if port and not is_open(probe.container, port):
+            faults.append(f"{probe.title}: port {port} is not open")
     return faults
 
 
