@@ -105,8 +105,8 @@ def keys_are_asked_for(*sent: str) -> Way:
 
 @contextmanager
 def documents_are_missing(whole: Whole) -> Iterator[list[str]]:
-    data = whole.folder / "data"
-    with whole.another(CLINIC_PACK=str(whole.small_pack), DATA_DIR=str(data)) as agent:
+    own = {"DATA_DIR": str(whole.folder / "data"), "CLINIC_PACK": str(whole.small_pack)}
+    with whole.another(**own, EMBEDDING_DIR=str(whole.indexed / "embedder")) as agent:
         agent.wait_until_ready()
         yield address_of(agent)
 
