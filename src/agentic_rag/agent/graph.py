@@ -101,7 +101,7 @@ def _timed(step: Step) -> Step:
         start, name = time.perf_counter(), step.__name__
         if runtime.context.live:
             runtime.stream_writer(StepBegun(step=name))
-        with span(f"step {name}", {"agentic_rag.step": name}):
+        with span(f"step {name}"):
             written = await step(state, runtime)
         spent = state.get("timings", {}).get(name, 0.0) + time.perf_counter() - start
         written["timings"] = {name: spent}
