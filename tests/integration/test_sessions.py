@@ -17,7 +17,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter, ModelInferR
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from tests.integration.doors import tensor
 from tests.integration.facts import SWOLLEN
-from tests.integration.servers import MODEL, START_LIMIT_S, Agent
+from tests.integration.servers import MODEL, START_LIMIT_S, Agent, until
 from tests.integration.talkers import (
     TREATMENTS,
     Killer,
@@ -248,6 +248,13 @@ async def test_who_hangs_up_holds_up_nobody_behind_him(server: Agent):
     assert reply.status_code == 200
 
 
+def is_forgotten(agent: Agent, session: str) -> bool:
+    """Ask for it; a database that is slow just now is a reason to ask again, and no other is."""
+    reply = httpx.delete(f"{agent.base}/sessions/{session}", timeout=60)
+    assert reply.status_code in {204, 503}, reply.text
+    return reply.status_code == 204
+
+
 def test_an_answer_is_explained_rated_and_forgotten_whichever_server_is_asked(two: list[Agent]):
     name = f"visit-{uuid.uuid4().hex}"
     named = {"X-Request-ID": name, "X-Session-ID": name}
@@ -258,7 +265,7 @@ def test_an_answer_is_explained_rated_and_forgotten_whichever_server_is_asked(tw
     rating = {"request_id": name, "rating": "down"}
     rated = httpx.post(f"{two[1].base}/feedback", json=rating, timeout=60)
     (after,) = httpx.get(f"{two[0].base}/answers/{name}", timeout=60).json()["answers"]
-    httpx.delete(f"{two[1].base}/sessions/{name}", timeout=60)
+    until(lambda: is_forgotten(two[1], name))
     gone = [httpx.get(f"{each.base}/answers/{name}", timeout=60).status_code for each in two]
 
     assert [each["request_id"] for each in told.json()["answers"]] == [name]
