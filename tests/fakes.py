@@ -112,6 +112,17 @@ class ScriptedLlm:
         """Return the address that a client is given, `/v1` included."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
+    def served(self) -> list[Body]:
+        """Return the models as `/v1/models` lists them."""
+        served = {"id": self.model, "object": "model", "created": 0, "owned_by": "me"}
+        if self.max_model_len:
+            served["max_model_len"] = self.max_model_len
+        return [] if self.loading else [served]
+
+    def told(self, path: str, body: Body) -> tuple[int, str | Body] | None:
+        """Return the reply to another POST than a chat; None: there is no such route."""
+        return None
+
     def written(self, body: Body) -> str:
         """Return what the model writes for a request."""
         return self.reply(body) if callable(self.reply) else self.reply
@@ -135,6 +146,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
+    def parse_request(self) -> bool:
+        """Read a request, unless the server has ended: its connections end with it."""
+        self.close_connection = self._script.closing.is_set()
+        return not self.close_connection and super().parse_request()
+
     def do_GET(self) -> None:
         asked = self._take({})
         if asked.path == "/health":
@@ -142,11 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif asked.path != "/v1/models":
             self._send_json(404, {"detail": "Not Found"})
         elif self._is_let_in(asked):
-            served = {"id": self._script.model, "object": "model", "created": 0, "owned_by": "me"}
-            if self._script.max_model_len:
-                served["max_model_len"] = self._script.max_model_len
-            listed = [] if self._script.loading else [served]
-            self._send_json(200, {"object": "list", "data": listed})
+            self._send_json(200, {"object": "list", "data": self._script.served()})
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -157,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         asked = self._take(body)
         if asked.path != "/v1/chat/completions":
-            self._refuse(404, f"Invalid URL (POST {asked.path})")
+            self._answer_other(asked)
             return
         self._script.asked.append(asked)
         if self._waited(self._script.delay_s) and self._is_let_in(asked):
@@ -168,6 +180,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
+
+    def _answer_other(self, asked: Arrived) -> None:
+        if not self._is_let_in(asked):
+            return
+        told = self._script.told(asked.path, asked.body)
+        if told is None:
+            self._refuse(404, f"Invalid URL (POST {asked.path})")
+        elif isinstance(told[1], str):
+            self._send(told[0], told[1], "text/plain")
+        else:
+            self._send_json(told[0], told[1])
 
     @property
     def _script(self) -> ScriptedLlm:
@@ -190,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         script = self._script
         if script.status != 200:
             self._refuse(script.status, f"The server had status {script.status}.")
-        elif body.get("model") != script.model:
+        elif body.get("model") not in {each["id"] for each in script.served()}:
             self._refuse(404, f"The model `{body.get('model')}` does not exist.", param="model")
         elif not isinstance(body.get("messages"), list) or not body["messages"]:
             self._refuse(400, "Missing required parameter: 'messages'.", param="messages")

@@ -14,6 +14,13 @@ AgenticRagError
 │   ├── BadCases             a smoke test's server or questions cannot be
 │   ├── BadFigures           a model, a GPU or a figure of one is not known or cannot be
 │   ├── BadOverlay           what is to be deployed cannot be read, or there is no kubectl
+│   ├── BadAdapter           an adapter's files cannot be used: which, and why
+│   ├── AdapterRefused       an adapter may not go where it was told to
+│   ├── ReplicaRefused       a replica of vLLM does not do what it is told
+│   │   ├── AlreadyLoaded    it has an adapter of that name
+│   │   ├── NameTaken        that is the name of its base model
+│   │   ├── NoSuchAdapter    it has no adapter, or finds no files, of that name
+│   │   └── LoadingOff       it takes no adapters while it runs
 │   └── LlmNotConfigured     a chat model was asked for and none is set
 └── Unavailable              ours, and it may pass
     ├── Overloaded           too many ask, or too many to be done in time
@@ -30,6 +37,9 @@ AgenticRagError
     │   ├── SessionDamaged   what was kept of one cannot be read
     │   └── SessionHurried   there was no time for it, or it rests: nothing speaks against it
     ├── RecordsUnavailable   what keeps records of answers cannot be used now
+    ├── RegistryUnavailable  the registry of adapters cannot be used now: not the same as empty
+    ├── ReplicaUnavailable   a replica of vLLM does not answer, or not as one does
+    │   └── EngineFailed     it answers that it failed within
     ├── ClusterUnavailable   a cluster does not answer, or does not take what it is told
     │   └── ClusterForbids   whoever asks it may not
     └── CheckerUnavailable   the stronger checker of sentences cannot be used now
@@ -141,6 +151,42 @@ class BadOverlay(Misconfigured):
     """What is to be deployed cannot be read, or there is no kubectl to do it by."""
 
 
+class BadAdapter(Misconfigured):
+    """An adapter's files cannot be used; the message names the file and what was expected."""
+
+
+class AdapterRefused(Misconfigured):
+    """An adapter may not go where it was told to.
+
+    Attributes:
+        why: the reason, in one of a few words, for programs.
+    """
+
+    def __init__(self, why: str, told: str) -> None:
+        super().__init__(f"{why}: {told}")
+        self.why = why
+
+
+class ReplicaRefused(Misconfigured):
+    """A replica of vLLM does not do what it is told; the message names it, and why."""
+
+
+class AlreadyLoaded(ReplicaRefused):
+    """A replica has an adapter of that name already."""
+
+
+class NameTaken(ReplicaRefused):
+    """An adapter was to have the name of the replica's base model."""
+
+
+class NoSuchAdapter(ReplicaRefused):
+    """A replica has no adapter of that name, or finds no files where they should be."""
+
+
+class LoadingOff(ReplicaRefused):
+    """A replica takes no adapters while it runs; the message names what turns that on."""
+
+
 class LlmNotConfigured(Misconfigured):
     """A chat model was asked for, and no rung with a model is set."""
 
@@ -238,6 +284,18 @@ class LlmTooSlow(LlmUnavailable):
 
 class CheckerUnavailable(Unavailable):
     """The stronger checker that SUPPORT_MODEL names cannot be loaded, or failed."""
+
+
+class RegistryUnavailable(Unavailable):
+    """The registry of adapters cannot be used now; what is in it is not known."""
+
+
+class ReplicaUnavailable(Unavailable):
+    """A replica of vLLM does not answer, or not as one does; the message names it."""
+
+
+class EngineFailed(ReplicaUnavailable):
+    """A replica of vLLM answers that it failed within."""
 
 
 class RecordsUnavailable(Unavailable):

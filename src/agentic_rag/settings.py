@@ -223,6 +223,28 @@ class Settings(BaseSettings):
         description="seconds that a record of an answer is kept; 0: none is, nor feedback",
     )
 
+    mlflow_tracking_uri: str = Field(
+        "", description="MLflow, whose registry has the LoRA adapters: http://mlflow:5000"
+    )
+    adapters_name: str = Field(
+        "clinic", pattern=r"^[a-z][a-z0-9-]{0,39}$", description="registered model of the adapters"
+    )
+    adapters_dir: Path = Field(
+        Path("/mnt/adapters"), description="folder of their copies, where vLLM sees it, too"
+    )
+    adapters_key: SecretStr = Field(
+        SecretStr(""), description="seals what is written down of adapters; 16 bytes or more"
+    )
+    adapters_max_rank: int = Field(
+        16, ge=1, le=512, description="highest rank of an adapter: vLLM's --max-lora-rank"
+    )
+    adapters_gate_age_s: float = Field(
+        604_800.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds that an adapter's gate result is good for",
+    )
+
     otel_exporter_otlp_endpoint: str = Field(
         "", description="where traces go, over OTLP/HTTP: http://localhost:4318; empty: nowhere"
     )

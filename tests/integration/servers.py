@@ -36,9 +36,13 @@ def environment(**overrides: str) -> dict[str, str]:
     return kept | at_once | {"HF_HUB_OFFLINE": "1", "COLUMNS": "200"} | overrides
 
 
-def until(is_so: Callable[[], object], otherwise: Callable[[], str] = str) -> None:
+def until(
+    is_so: Callable[[], object],
+    otherwise: Callable[[], str] = str,
+    limit_s: float = COMES_LIMIT_S,
+) -> None:
     """Wait for what comes about in its own time, and fail where it does not."""
-    end = time.monotonic() + COMES_LIMIT_S
+    end = time.monotonic() + limit_s
     while not is_so():
         assert time.monotonic() < end, otherwise() or "did not come about in time"
         time.sleep(0.005)

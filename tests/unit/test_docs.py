@@ -22,7 +22,10 @@ README = (ROOT / "README.md").read_text("utf-8")
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DECISIONS]
 
-NOT_OURS = {"PIP_EXTRA_INDEX_URL", "RAY_ADDRESS"}  # pip's own, and Ray's
+NOT_OURS = {
+    *("PIP_EXTRA_INDEX_URL", "RAY_ADDRESS"),  # pip's own, and Ray's
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING",
+}
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -3,6 +3,7 @@
 import typer
 
 from agentic_rag.cli import (
+    adapters,
     ask,
     deploy,
     doctor,
@@ -44,6 +45,7 @@ for command in (
     index,
     keys,
     feedback,
+    adapters,
 ):
     app.add_typer(command.app)
 

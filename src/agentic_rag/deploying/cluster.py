@@ -40,6 +40,18 @@ class Cluster(Protocol):
         ...
 
 
+class Rollout(Protocol):
+    """Starts pods anew."""
+
+    def restart(self, workload: str, namespace: str, *, limit_s: float) -> None:
+        """Start the pods of a workload (`deployment/llm-predictor`) anew; wait until all are ready.
+
+        Raises:
+            ClusterUnavailable: it refuses, or is not done within the limit.
+        """
+        ...
+
+
 class Kubectl:
     """A cluster behind kubectl, in its current context."""
 
@@ -72,6 +84,14 @@ class Kubectl:
     def delete(self, text: str) -> list[str]:
         """See `Cluster`."""
         return self._do(["delete", "--ignore-not-found", "--timeout=600s"], text)
+
+    def restart(self, workload: str, namespace: str, *, limit_s: float) -> None:
+        """See `Rollout`."""
+        where = f"--namespace={namespace}"
+        for words in (["restart"], ["status", f"--timeout={min(limit_s, _MOST_S):.0f}s"]):
+            done = self._run("rollout", *words, workload, where)
+            if done.returncode:
+                raise ClusterUnavailable(_fault(done.stderr))
 
     def _do(self, words: list[str], text: str) -> list[str]:
         done = self._run(*words, "--filename=-", told=text)

@@ -1,0 +1,1 @@
+"""Steps: each does one thing to an adapter, again and again to the same end."""

@@ -1,0 +1,67 @@
+"""A registry for all tests of the session; replicas, a gate and a bench for each."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.adapting.making import KEY, make_adapter
+from tests.adapting.registry import Gate, Mlflow
+from tests.adapting.replica import AdapterLlm
+from tests.adapting.works import Works
+
+pytest.importorskip("mlflow")
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
+    """A real MLflow server; each test has a registered model of its own in it."""
+    server = Mlflow(tmp_path_factory.mktemp("mlflow"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def registry(mlflow: Mlflow) -> Iterator[Gate]:
+    """The way to that server."""
+    with Gate(mlflow.port) as gate:
+        yield gate
+
+
+@pytest.fixture
+def replicas() -> Iterator[list[AdapterLlm]]:
+    """Three copies of one model."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(AdapterLlm()) for _ in range(3)]
+
+
+@pytest.fixture(scope="session")
+def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two adapters of the replicas' model. Read them, and change nothing in them."""
+    folder = tmp_path_factory.mktemp("adapters")
+    return [make_adapter(folder / f"seed-{seed}", seed) for seed in (1, 2)]
+
+
+@pytest.fixture
+async def works(
+    registry: Gate, replicas: list[AdapterLlm], adapters: list[Path], tmp_path: Path
+) -> AsyncIterator[Works]:
+    """All that steps work with, for an adapter that nobody has heard of."""
+    made = Works(
+        registry=registry,
+        replicas=replicas,
+        adapters=adapters,
+        settings={
+            "mlflow_tracking_uri": registry.url,
+            "adapters_name": f"clinic-{uuid.uuid4().hex[:8]}",
+            "adapters_dir": tmp_path / "mnt",
+            "adapters_key": KEY,
+            "llm_base_url": replicas[0].base_url,
+            "llm_replicas": ",".join(each.address for each in replicas),
+        },
+    )
+    yield made
+    await made.close()
