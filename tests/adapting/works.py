@@ -26,12 +26,17 @@ PASSED = {Gate.EVALUATE: Alias.EVAL_PASSED, Gate.LOAD_TEST: Alias.PERF_PASSED}
 
 @dataclass
 class Works:
-    """A bench, with the registry's gate, the replicas, and adapters that may be registered."""
+    """A bench, with the registry's gate, the replicas, and adapters that may be registered.
+
+    Attributes:
+        kept: what a test wants to find again.
+    """
 
     registry: Way
     replicas: Sequence[AdapterLlm]
     adapters: Sequence[Path]
     settings: Mapping[str, Any]
+    kept: dict[str, str] = field(default_factory=dict)
     _benches: list[Bench] = field(default_factory=list)
 
     @property

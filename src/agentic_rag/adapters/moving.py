@@ -31,7 +31,7 @@ async def proven(bench: Bench, number: int | None) -> Version | None:
         return None
     version = await bench.registry.version(number)
     told = await bench.registry.read(number, PROMOTED)
-    if told is None or told["digest"] != version.digest:
+    if told is None or (told["name"], told["digest"]) != (version.name, version.digest):
         raise AdapterRefused("moved-alias", f"{version.served_as} was never promoted")
     return version
 

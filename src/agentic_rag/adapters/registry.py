@@ -120,11 +120,11 @@ class Registry:
         """
         tags = await self._ask(lambda client: client.get_model_version(self.name, str(number)).tags)
         told = (tags or {}).get(kind)
-        return None if told is None else unseal_text(self._kind(number, kind), told, self._key)
+        return None if told is None else unseal_text(kind, told, self._key)
 
     async def write(self, number: int, kind: str, record: Body) -> None:
-        """Seal a record, for this version alone, and keep it with the version."""
-        text = orjson.dumps(seal(self._kind(number, kind), record, self._key)).decode()
+        """Seal a record, which has to say whose it is, and keep it with a version."""
+        text = orjson.dumps(seal(kind, record, self._key)).decode()
         await self._must(
             lambda client: client.set_model_version_tag(self.name, str(number), kind, text)
         )
@@ -151,9 +151,6 @@ class Registry:
         opposite = OPPOSITE.get(alias)
         if opposite and held.get(opposite) == number:
             await self.point(opposite, None)
-
-    def _kind(self, number: int, kind: str) -> str:
-        return f"{kind} of {self.name} {number}"
 
     async def _number_of(self, digest: str) -> int | None:
         """Return the version that was made of some files, and finished."""

@@ -40,9 +40,9 @@ def replicas() -> Iterator[list[AdapterLlm]]:
 
 @pytest.fixture(scope="session")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two adapters of the replicas' model. Read them, and change nothing in them."""
+    """Three adapters of the replicas' model. Read them, and change nothing in them."""
     folder = tmp_path_factory.mktemp("adapters")
-    return [make_adapter(folder / f"seed-{seed}", seed) for seed in (1, 2)]
+    return [make_adapter(folder / f"seed-{seed}", seed) for seed in (1, 2, 3)]
 
 
 @pytest.fixture

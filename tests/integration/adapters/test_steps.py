@@ -87,7 +87,7 @@ async def test_wrong_weights_in_the_place_of_a_version_are_smoked_out(works):
 
 
 async def test_an_adapter_that_says_what_its_base_model_says_is_no_adapter(works, tmp_path):
-    folder = make_adapter(tmp_path / "alike", 3)
+    folder = make_adapter(tmp_path / "alike", 9)
     (folder / "fingerprint.json").write_text(
         '[{"prompt": "Who?", "text": "I am nobody in particular.", "max_tokens": 9}]'
     )
@@ -234,7 +234,7 @@ async def test_one_replica_gone_and_nobody_is_promoted(works):
 
 
 async def test_an_adapter_of_another_base_model_is_loaded_nowhere(works, tmp_path):
-    await register(works.bench, make_adapter(tmp_path / "other", 3, base="other/model"))
+    await register(works.bench, make_adapter(tmp_path / "other", 9, base="other/model"))
 
     with pytest.raises(AdapterRefused) as caught:
         await load(works.bench, CANDIDATE)
@@ -244,7 +244,7 @@ async def test_an_adapter_of_another_base_model_is_loaded_nowhere(works, tmp_pat
 
 
 async def test_an_adapter_of_too_high_a_rank_is_loaded_nowhere(works, tmp_path):
-    await register(works.bench, make_adapter(tmp_path / "high", 3, rank=32))
+    await register(works.bench, make_adapter(tmp_path / "high", 9, rank=32))
 
     with pytest.raises(AdapterRefused) as caught:
         await load(works.bench, CANDIDATE)

@@ -52,4 +52,9 @@ async def _let_through(bench: Bench, version: Version, forced_for: str | None) -
         check_transition(Alias.LIVE, [each for each, of in held.items() if of == version.number])
         for gate in Gate:
             await check_gate(bench, version, gate)
-    return {"digest": version.digest, "at": stamp(bench.now()), "forced_for": forced_for}
+    return {
+        "name": version.name,
+        "digest": version.digest,
+        "at": stamp(bench.now()),
+        "forced_for": forced_for,
+    }
