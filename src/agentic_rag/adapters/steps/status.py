@@ -22,7 +22,8 @@ async def status(bench: Bench) -> Done:
     """
     slot = bench.shelf.slot() or Slot()
     try:
-        aliases: dict[Alias, int] | str = await bench.registry.aliases()
+        held = await bench.registry.aliases()
+        aliases: dict[str, int] | str = {alias.value: number for alias, number in held.items()}
     except AgenticRagError as error:
         aliases = f"not known: {error}"
     versions = await _versions(bench, slot)
@@ -68,7 +69,7 @@ async def _look(replica: Replica, *, versions: list[Version]) -> dict[str, Any]:
     return shown
 
 
-def _agree(aliases: dict[Alias, int] | str, slot: Slot) -> bool:
+def _agree(aliases: dict[str, int] | str, slot: Slot) -> bool:
     if isinstance(aliases, str):
         return False
     return aliases.get(Alias.LIVE) == (slot.live.number if slot.live else None)
