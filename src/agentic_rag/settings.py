@@ -238,6 +238,9 @@ class Settings(BaseSettings):
     adapters_max_rank: int = Field(
         16, ge=1, le=512, description="highest rank of an adapter: vLLM's --max-lora-rank"
     )
+    adapters_suites: Path | None = Field(
+        None, description="folder of golden.jsonl and thresholds.yaml for them; empty: the shipped"
+    )
     adapters_gate_age_s: float = Field(
         604_800.0,
         gt=0,

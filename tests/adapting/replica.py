@@ -32,7 +32,8 @@ class AdapterLlm(ScriptedLlm):
         most_rank: its --max-lora-rank.
         fails_to_load: whether its engine fails at each.
         mixes_up: whether it answers, as any adapter, with the words of another.
-        heard: is told of each POST before it is answered.
+        chats: writes in chats; None: an adapter says what its weights say.
+    heard: is told of each POST before it is answered, but of chats.
     """
 
     root: str = BASE
@@ -42,6 +43,7 @@ class AdapterLlm(ScriptedLlm):
     most_rank: int = 16
     fails_to_load: bool = False
     mixes_up: bool = False
+    chats: Callable[[Body], str] | None = None
     heard: Callable[[str, Body], None] = lambda path, body: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -88,6 +90,8 @@ class AdapterLlm(ScriptedLlm):
 
     def written(self, body: Body) -> str:
         """Write what an adapter's weights say; the base model has the script's own words."""
+        if self.chats:
+            return self.chats(body)
         if body["model"] == self.model:
             return super().written(body)
         return said_by(self.weights[body["model"]], str(body["messages"][-1]["content"]))

@@ -17,7 +17,6 @@ from agentic_rag.adapters.steps.promote import promote
 from agentic_rag.adapters.steps.register import register
 from agentic_rag.adapters.steps.smoke import smoke
 from agentic_rag.adapters.steps.stage import stage
-from agentic_rag.adapters.suites import suite_of
 from agentic_rag.adapters.versions import Reference, Version
 from agentic_rag.settings import read_settings
 
@@ -48,6 +47,11 @@ class Works:
         """Make a bench by other settings."""
         self._benches.append(build_bench(read_settings(**{**self.settings, **settings})))
         return self._benches[-1]
+
+    def prefer(self, bench: Bench) -> None:
+        """Use this bench from now on."""
+        self._benches.remove(bench)
+        self._benches.insert(0, bench)
 
     async def close(self) -> None:
         """Close all benches."""
@@ -93,7 +97,7 @@ class Works:
         held = await self.bench.registry.aliases()
         told = Result(
             **bound(gate, version),
-            suite=suite_of(gate, version),
+            suite=self.bench.suites.digest(gate, version),
             against=held.get(Alias.LIVE),
             passed=True,
             requests=100,

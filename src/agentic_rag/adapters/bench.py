@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from agentic_rag.adapters.fleet import Fleet
 from agentic_rag.adapters.registry import Registry
 from agentic_rag.adapters.shelf import Shelf
+from agentic_rag.adapters.suites import Suites
 from agentic_rag.errors import BadSettings
 from agentic_rag.inference.affinity.named import read_replicas
 from agentic_rag.inference.affinity.replicas import FixedReplicas, Source
@@ -29,6 +30,7 @@ class Bench:
 
     Attributes:
         most_rank: the highest that replicas take.
+        suites: what gates ask.
         most_age: that a gate's result may have.
         now: a clock with its zone.
     """
@@ -38,6 +40,7 @@ class Bench:
     shelf: Shelf
     most_rank: int
     most_age: timedelta
+    suites: Suites
     now: Callable[[], datetime] = field(default=_now)
 
 
@@ -73,6 +76,7 @@ def build_bench(settings: Settings) -> Bench:
         shelf=Shelf(settings.adapters_dir / name, key),
         most_rank=settings.adapters_max_rank,
         most_age=timedelta(seconds=settings.adapters_gate_age_s),
+        suites=Suites(settings.adapters_suites),
     )
 
 

@@ -20,7 +20,7 @@ class Gate(StrEnum):
     LOAD_TEST = "agentic-rag.load-test"
 
 
-FEWEST = {Gate.SMOKE: 1, Gate.EVALUATE: 20, Gate.LOAD_TEST: 20}
+FEWEST = {Gate.SMOKE: 1, Gate.EVALUATE: 20, Gate.LOAD_TEST: 100}
 """Requests that a result must rest on."""
 
 

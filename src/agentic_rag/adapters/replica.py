@@ -50,6 +50,14 @@ class Said:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed:
+    """How long a streamed answer took, and its first word."""
+
+    first_s: float
+    seconds: float
+
+
 class Replica:
     """One vLLM server, at its own address."""
 
@@ -121,6 +129,34 @@ class Replica:
             asked,
             lambda told: str(told["choices"][0]["message"]["content"]),
         )
+
+    async def stream(
+        self, model: str, messages: Sequence[Mapping[str, str]], *, max_tokens: int
+    ) -> Streamed:
+        """Have a chat continued, and look at the clock.
+
+        Raises:
+            NoSuchAdapter: no such model is served.
+            ReplicaUnavailable: it breaks off, or says nothing.
+        """
+        path = "/v1/chat/completions"
+        asked = {"model": model, "messages": list(messages), "max_tokens": max_tokens}
+        asked |= {"stream": True, "temperature": 0, "seed": 0}
+        start, first_s, is_whole = time.perf_counter(), None, False
+        try:
+            async with self._client.stream("POST", self.url + path, json=asked) as reply:
+                if reply.status_code != _OK:
+                    await reply.aread()
+                    raise self._fault(path, reply)
+                async for line in reply.aiter_lines():
+                    if first_s is None and _has_words(line):
+                        first_s = time.perf_counter() - start
+                    is_whole = is_whole or line == "data: [DONE]"
+        except (httpx.HTTPError, OSError) as error:
+            raise ReplicaUnavailable(f"{self}: {type(error).__name__}") from error
+        if first_s is None or not is_whole:
+            raise ReplicaUnavailable(f"{self}: it says nothing, or breaks off")
+        return Streamed(first_s=first_s, seconds=time.perf_counter() - start)
 
     async def load(self, name: str, path: Path, *, in_place: bool = False) -> None:
         """Load an adapter.
@@ -206,6 +242,19 @@ class Replica:
         if status == _FAILED:
             return EngineFailed(told)
         return ReplicaUnavailable(told) if status > _FAILED else ReplicaRefused(told)
+
+
+def _has_words(line: str) -> bool:
+    """Tell whether a line of a stream carries a word.
+
+    >>> _has_words('data: {"choices": [{"delta": {"content": "Hi"}}]}'), _has_words("data: [DONE]")
+    (True, False)
+    """
+    try:
+        [choice] = orjson.loads(line.removeprefix("data: "))["choices"]
+        return bool(choice["delta"].get("content"))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def _message(reply: httpx.Response) -> str:

@@ -92,6 +92,45 @@ def stage(
 
 
 @app.command()
+def evaluate(which: Which, result: Kept = None, as_json: Json = False) -> None:
+    """Ask the golden questions of a version and of who is live; fails where it is worse."""
+    from agentic_rag.adapters.steps.evaluate import evaluate as step
+    from agentic_rag.adapters.versions import read_reference
+    from agentic_rag.cli.bars import Bars
+
+    reference = or_exit(lambda: read_reference(which))
+    settings = settings_or_exit()
+    with Bars() as bars:
+        _do(
+            lambda bench: step(bench, reference, settings=settings, progress=bars),
+            result,
+            as_json=as_json,
+        )
+
+
+@app.command("load-test")
+def load_test(
+    which: Which,
+    requests: Annotated[
+        int, typer.Option(help="Of the version, and as many of who is live.")
+    ] = 200,
+    at_once: Annotated[int, typer.Option(help="Requests under way at once.")] = 8,
+    result: Kept = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a version and who is live under load; fails where it is slower than it may be."""
+    from agentic_rag.adapters.steps.load_test import load_test as step
+    from agentic_rag.adapters.versions import read_reference
+
+    reference = or_exit(lambda: read_reference(which))
+    _do(
+        lambda bench: step(bench, reference, requests=requests, at_once=at_once),
+        result,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def promote(
     which: Which,
     force: Annotated[bool, typer.Option("--force", help="Pass over the gates.")] = False,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,8 +147,15 @@ def _somebody_knows(metric: str) -> bool:
     return any(suite.knows(metric) for suite in SUITES.values())
 
 
-async def examine(plan: Plan, progress: Progress) -> Report:
-    """Try every case.
+Hear = Callable[[SuiteName, object], None]
+
+
+def _nobody(name: SuiteName, seen: object) -> None:
+    """Hear nothing."""
+
+
+async def examine(plan: Plan, progress: Progress, hear: Hear = _nobody) -> Report:
+    """Try every case, and tell `hear` what came of each.
 
     Raises:
         BadSuite: a case names a pack that is nowhere.
@@ -156,7 +163,7 @@ async def examine(plan: Plan, progress: Progress) -> Report:
     """
     packs = {case.pack for cases in plan.suites.values() for case in cases}
     homes = {pack: _settings_for(pack, plan) for pack in packs}
-    tried = Tried()
+    tried = Tried(hear)
     for pack, home in sorted(homes.items(), key=lambda item: item[0] or ""):
         mine = _of_pack(plan, pack)
         needs_index = any(SUITES[name].needs_index for name in mine)
@@ -172,12 +179,14 @@ async def examine(plan: Plan, progress: Progress) -> Report:
 class Tried:
     """Gathers what came of each suite's cases, pack by pack."""
 
-    def __init__(self) -> None:
+    def __init__(self, hear: Hear = _nobody) -> None:
+        self._hear = hear
         self._seen: dict[SuiteName, list[Any]] = {}
         self._seconds: dict[SuiteName, float] = {}
 
     def add(self, name: SuiteName, seen: object, seconds: float) -> None:
         """Keep what came of a case."""
+        self._hear(name, seen)
         self._seen.setdefault(name, []).append(seen)
         self._seconds[name] = self._seconds.get(name, 0.0) + seconds
 

@@ -189,7 +189,7 @@ ATTEMPTS: dict[str, tuple[str, Attempt]] = {
     "a result that failed": ("failed", promote_behind(passed=False)),
     "a result that says yes in other words": ("failed", promote_behind(passed="yes")),
     "zero requests": ("too-few", promote_behind(requests=0)),
-    "one request": ("too-few", promote_behind(requests=1)),
+    "one request too few": ("too-few", promote_behind(requests=99)),
     "a result that is too old": ("expired", promote_behind(at=ago(days=8))),
     "a result from the future": ("not-yet", promote_behind(at=ago(days=-1))),
     "a verdict that was edited": (

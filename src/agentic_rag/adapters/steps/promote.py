@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from agentic_rag.adapters.aliases import Alias, check_transition
+from agentic_rag.adapters.aliases import Alias
 from agentic_rag.adapters.bench import Bench
 from agentic_rag.adapters.gates import Gate, stamp
-from agentic_rag.adapters.judging import check_gate
+from agentic_rag.adapters.judging import check_gate, check_way
 from agentic_rag.adapters.moving import PROMOTED, heal, move, put_in_place
 from agentic_rag.adapters.shelf import speaker
 from agentic_rag.adapters.steps.done import Done, done
@@ -48,8 +48,7 @@ async def promote(bench: Bench, reference: Reference, *, forced_for: str | None 
 async def _let_through(bench: Bench, version: Version, forced_for: str | None) -> dict[str, Any]:
     """Return what to write down of how it came through."""
     if forced_for is None:
-        held = await bench.registry.aliases()
-        check_transition(Alias.LIVE, [each for each, of in held.items() if of == version.number])
+        await check_way(bench, Alias.LIVE, version)
         for gate in Gate:
             await check_gate(bench, version, gate)
     return {

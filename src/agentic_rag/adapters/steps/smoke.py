@@ -8,7 +8,6 @@ from agentic_rag.adapters.gates import Gate, Result, bound, stamp
 from agentic_rag.adapters.smoking import MOST_S
 from agentic_rag.adapters.smoking import smoke as smoke_all
 from agentic_rag.adapters.steps.done import Done, done
-from agentic_rag.adapters.suites import smoke_suite
 from agentic_rag.adapters.versions import Reference
 
 
@@ -26,7 +25,7 @@ async def smoke(
     held = await bench.registry.aliases()
     result = Result(
         **bound(Gate.SMOKE, version),
-        suite=smoke_suite(version),
+        suite=bench.suites.digest(Gate.SMOKE, version),
         against=held.get(Alias.LIVE),
         passed=True,
         requests=sum(each.requests for each in smoked.values()),
