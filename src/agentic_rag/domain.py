@@ -178,6 +178,7 @@ class Draft:
     """What a rung of the LLM ladder wrote, before anything in it is believed.
 
     Attributes:
+        adapter: the version of a LoRA adapter that wrote it, as its server calls it.
         told: the messages as the model got them, which may be less than it was to get.
         eta_s: where the LLM slept, seconds until it may be awake.
         is_cut: whether the LLM had no tokens left to say more.
@@ -187,6 +188,7 @@ class Draft:
     generator: str
     usage: Usage = field(default_factory=Usage)
     degraded: Degraded | None = None
+    adapter: str | None = None
     eta_s: float | None = None
     told: tuple[tuple[str, str], ...] = ()
     is_cut: bool = False
@@ -232,6 +234,7 @@ class Answer:
         sources: labels in order of use.
         notes: lines of the text that claim nothing: what the answer lacks, and its language.
         generator: who wrote it: vllm/<model>, openai/<model>, ollama/<model>, extractive or rules.
+        adapter: the version of a LoRA adapter that wrote it; None where none did.
         eta_s: where the LLM slept, seconds until it may be awake and a better answer be had.
         is_cut: whether the LLM that wrote it had no tokens left to say more.
         timings: seconds by step.
@@ -246,6 +249,7 @@ class Answer:
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     generator: str = "rules"
+    adapter: str | None = None
     degraded: Degraded | None = None
     usage: Usage = field(default_factory=Usage)
     eta_s: float | None = None

@@ -232,6 +232,9 @@ class Settings(BaseSettings):
     adapters_dir: Path = Field(
         Path("/mnt/adapters"), description="folder of their copies, where vLLM sees it, too"
     )
+    adapters_follow: bool = Field(
+        False, description="have vLLM answer as the adapter that is live there"
+    )
     adapters_key: SecretStr = Field(
         SecretStr(""), description="seals what is written down of adapters; 16 bytes or more"
     )

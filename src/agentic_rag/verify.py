@@ -54,6 +54,7 @@ class Receipt(_Strict):
     index: str | None
     outcome: str
     generator: str
+    adapter: str | None = None
     sentences: list[Sentence]
 
 

@@ -1,18 +1,18 @@
 """Loading: one version on the shelf and on every replica, beside whatever else is there."""
 
 import asyncio
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from agentic_rag.adapters import files
 from agentic_rag.adapters.bench import Bench
 from agentic_rag.adapters.replica import Replica
-from agentic_rag.adapters.versions import Version
+from agentic_rag.adapters.versions import Version, served_as
 from agentic_rag.errors import (
     AdapterRefused,
     AlreadyLoaded,
     BadAdapter,
-    NoSuchAdapter,
     RegistryUnavailable,
 )
 
@@ -69,14 +69,14 @@ async def load(bench: Bench, version: Version) -> list[str]:
     return [replica for replica, was_needed in loaded.items() if was_needed]
 
 
-async def unload(bench: Bench, name: str) -> None:
-    """Unload a version from every replica that has it, and can be told."""
+async def tidy(bench: Bench, kept: Collection[str]) -> None:
+    """Unload our versions but some; a replica that cannot be told has them a while longer."""
+    prefix = served_as(bench.registry.name, 0).removesuffix("0")
 
     async def drop(replica: Replica) -> None:
-        try:
-            await replica.unload(name)
-        except NoSuchAdapter:
-            return
+        for each in await replica.models():
+            if each.base and each.name.startswith(prefix) and each.name not in kept:
+                await replica.unload(each.name)
 
     await bench.fleet.tried(drop)
 

@@ -13,6 +13,7 @@ from agentic_rag.inference.guard import GuardedRung
 from agentic_rag.inference.ladder import Brief, in_clear
 from agentic_rag.inference.model_rung import ModelRung
 from agentic_rag.inference.outside import veiled
+from agentic_rag.inference.slot import SLOT, Follower, Speaks, nobody
 from agentic_rag.inference.wake import Pace, Wake
 from agentic_rag.inference.wakes import Wakes
 from agentic_rag.inference.warm_hours import OpenHours, Warmer
@@ -92,8 +93,16 @@ def _model_rung(settings: Settings, rung: Rung, phone: str) -> ModelRung:
         rung.model,
         partial(get_llm, settings, rung),
         timeout_s=rung.timeout_s,
+        speaker=_speaker(settings, rung),
         hide=partial(veiled, region=region_of(phone)) if hidden else in_clear,
     )
+
+
+def _speaker(settings: Settings, rung: Rung) -> Speaks:
+    """Pick who tells which adapter speaks: only vLLM has some."""
+    if not settings.adapters_follow or rung.name != "vllm":
+        return nobody
+    return Follower(settings.adapters_dir / settings.adapters_name / SLOT).speaker
 
 
 def _warmer(settings: Settings, wake: Wake, profile: Profile) -> Warmer | None:

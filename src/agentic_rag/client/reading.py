@@ -123,6 +123,7 @@ def _answer(told: Json) -> Answer:
         citations=_citations(told),
         sources=tuple(told["sources"]),
         generator=told["generator"],
+        adapter=told.get("adapter"),
         degraded=Degraded(degraded) if degraded else None,
         usage=Usage(
             prompt_tokens=counted["prompt_tokens"], completion_tokens=counted["completion_tokens"]

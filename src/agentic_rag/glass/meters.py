@@ -18,6 +18,9 @@ request_seconds = Histogram(
     "agentic_rag_request_seconds", "How long a request took.", ["door"], buckets=_STEP_S
 )
 answers = Counter("agentic_rag_answers", "Final answers.", ["door", "outcome", "rung", "degraded"])
+adapter_answers = Counter(
+    "agentic_rag_adapter_answers", "Answers that a LoRA adapter wrote.", ["adapter", "outcome"]
+)
 step_seconds = Histogram(
     "agentic_rag_step_seconds", "What a step of the way took.", ["step"], buckets=_STEP_S
 )
@@ -56,10 +59,23 @@ index = _Index()
 REGISTRY.register(index)
 
 
+def _few(adapter: str) -> str:
+    """Return a version's name, or `other` where this process has seen many already."""
+    if adapter not in _adapters and len(_adapters) < _MOST_ADAPTERS:
+        _adapters.add(adapter)
+    return adapter if adapter in _adapters else "other"
+
+
+_MOST_ADAPTERS = 32
+_adapters: set[str] = set()
+
+
 def count_answer(answer: Answer, door: str) -> None:
     """Count one answer and all that is in it."""
     rung, degraded = answer.generator.partition("/")[0], answer.degraded or "none"
     answers.labels(door, answer.outcome.value, rung, str(degraded)).inc()
+    if answer.adapter:
+        adapter_answers.labels(_few(answer.adapter), answer.outcome.value).inc()
     for step, seconds in answer.timings.items():
         step_seconds.labels(step).observe(seconds)
     if answer.usage.total_tokens:

@@ -19,9 +19,11 @@ def receipt_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the receipt of an answer from its record; nobody's question is in it."""
     cited = {each["number"]: {name: each[name] for name in _PLACE} for each in record["citations"]}
     told = ("request_id", "at", "index", "outcome", "generator")
+    adapter = record.get("adapter")  # which older records do not know of
     return {
         "receipt": FORM,
         **{name: record[name] for name in told},
+        **({"adapter": adapter} if adapter else {}),
         "sentences": [
             {"text": each["text"], "citations": [cited[n] for n in each["cites"] if n in cited]}
             for each in record["sentences"]

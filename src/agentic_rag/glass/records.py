@@ -64,6 +64,7 @@ def told_of(answer: Answer, at: float) -> dict[str, Any]:
         "at": at,
         "outcome": answer.outcome.value,
         "generator": answer.generator,
+        "adapter": answer.adapter,
         "degraded": answer.degraded.value if answer.degraded else None,
         "usage": asdict(answer.usage),
         "timings": {step: round(seconds, 6) for step, seconds in answer.timings.items()},

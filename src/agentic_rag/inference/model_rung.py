@@ -17,9 +17,11 @@ from agentic_rag.errors import (
     LlmTooSlow,
     LlmUnavailable,
 )
+from agentic_rag.inference.affinity.session import session
 from agentic_rag.inference.ladder import Brief, Hide, Messages, in_clear
 from agentic_rag.inference.sampling import as_arguments
 from agentic_rag.inference.sight import Sight, of_failure, of_reply
+from agentic_rag.inference.slot import Speaker, Speaks, nobody
 from agentic_rag.tracing import span
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ _MOST_CHARS = 60_000  # of 8192 tokens, the most that may be asked for; proving 
 class ModelRung:
     """A chat model behind an OpenAI address."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a part that is handed in
         self,
         name: str,
         model: str,
@@ -52,6 +54,7 @@ class ModelRung:
         *,
         timeout_s: float,
         hide: Hide = in_clear,
+        speaker: Speaks = nobody,
     ) -> None:
         """Ask nobody yet.
 
@@ -61,6 +64,7 @@ class ModelRung:
             make: makes the client, whose library takes a second to import.
             timeout_s: for a whole reply.
             hide: takes out of a brief's messages what the model must not be told.
+            speaker: tells which adapter of the model speaks in a session; None: the model itself.
         """
         self.generator = f"{name}/{model}"
         self._name = name
@@ -69,6 +73,7 @@ class ModelRung:
         self._made: asyncio.Task[ChatOpenAI] | None = None
         self._timeout_s = timeout_s
         self._hide = hide
+        self._speaker = speaker
 
     async def connect(self) -> "ChatOpenAI":
         """Return the client, which is made once: beside the event loop, and for all who wait.
@@ -90,25 +95,28 @@ class ModelRung:
         Raises:
             LlmUnavailable: it did not answer, or not with text; its kind says why.
         """
+        who = await self._speaker(session.get())
         rung, _, model = self.generator.partition("/")
+        model = who.served_as if who else model
         asked = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": rung,
             "gen_ai.request.model": model,
         }
         with span(f"chat {model}", asked) as traced:
-            draft = await self._written(brief)
+            draft = await self._written(brief, who)
             if traced:
                 counted = draft.usage
                 traced.set_attribute("gen_ai.usage.input_tokens", counted.prompt_tokens)
                 traced.set_attribute("gen_ai.usage.output_tokens", counted.completion_tokens)
             return draft
 
-    async def _written(self, brief: Brief) -> Draft:
+    async def _written(self, brief: Brief, who: Speaker | None) -> Draft:
         client = await self._connected(brief)
         from openai import APIStatusError, OpenAIError  # a second to import: the client has paid it
 
-        chat = client.bind(**as_arguments(self._name, brief))
+        asked = as_arguments(self._name, brief) | ({"model": who.served_as} if who else {})
+        chat = client.bind(**asked)
         messages, lift = self._hide(brief.messages, [each.text for each in brief.passages])
         # what was taken out of a prompt can be put back into a whole reply only
         reply = _Reply(brief.hear if self._hide is in_clear else None)
@@ -129,7 +137,8 @@ class ModelRung:
             raise LlmUnavailable(f"{self.generator}: an empty reply, or half of one")
         return Draft(
             text=lift(reply.text),
-            generator=self.generator,
+            generator=f"{self._name}/{who.served_as}" if who else self.generator,
+            adapter=who.served_as if who else None,
             usage=reply.usage,
             is_cut=reply.is_cut,
             told=tuple(messages),

@@ -1,12 +1,19 @@
 """The slot: which version of an adapter speaks, and to whom; one file, changed in one step."""
 
+import asyncio
 import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
+logger = logging.getLogger(__name__)
+
 SLOT = "slot.json"
+FRESH_S = 0.5  # that what was read is good for: so long agents take to follow
 _PARTS = 2**32
 
 
@@ -58,19 +65,54 @@ class Slot:
     move: Move | None = None
     last: str = ""
 
-    def speaks_to(self, session: str) -> Speaker | None:
+    def speaks_to(self, session: str | None) -> Speaker | None:
         """Return who answers a session: always the same one, while nobody changes the slot.
+
+        What is asked in no session is answered by who is live.
 
         >>> one = Speaker(number=1, served_as="clinic-v1", digest="")
         >>> two = Speaker(number=2, served_as="clinic-v2", digest="")
         >>> Slot(live=one, candidate=two, share=1.0).speaks_to("s-1").number
         2
         """
-        if self.candidate is None:
+        if self.candidate is None or session is None:
             return self.live
         found = hashlib.blake2b(session.encode("utf-8", "surrogatepass"), digest_size=4).digest()
         is_theirs = int.from_bytes(found) < self.share * _PARTS
         return self.candidate if is_theirs else self.live
+
+
+Speaks = Callable[[str | None], Awaitable[Speaker | None]]
+"""Tells who speaks in a session; None: the base model."""
+
+
+async def nobody(session: str | None) -> Speaker | None:
+    """Name no adapter, whose session it may be."""
+    return None
+
+
+class Follower:
+    """Reads the slot anew when somebody asks and what was read is old; there is no timer."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read nothing yet; `clock` is one that never goes back."""
+        self._path, self._clock = path, clock
+        self._slot = Slot()
+        self._read_at: float | None = None
+
+    async def speaker(self, session: str | None) -> Speaker | None:
+        """Return who speaks in a session; where the slot cannot be read, as it was last read."""
+        if self._read_at is None or self._clock() - self._read_at > FRESH_S:
+            await self._read()
+        return self._slot.speaks_to(session)
+
+    async def _read(self) -> None:
+        try:
+            found = await asyncio.to_thread(read_slot, self._path)
+            self._slot = found or Slot()
+        except ValueError as error:
+            logger.warning("the slot cannot be read: %s", error)
+        self._read_at = self._clock()
 
 
 def read_slot(path: Path) -> Slot | None:

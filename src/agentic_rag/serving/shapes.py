@@ -49,6 +49,7 @@ class _Answered(_Shape):
     usage: UsageShape
     latency_seconds: float
     request_id: str
+    adapter: str = ""
     eta_seconds: float = 0.0
 
 
@@ -152,6 +153,7 @@ class RecordShape(_Shape):
     history: list[TurnShape]
     outcome: Outcome
     generator: str
+    adapter: str | None = None
     degraded: Degraded | None
     usage: dict[str, int]
     timings: dict[str, float]
@@ -200,6 +202,7 @@ class ReceiptShape(_Shape):
     index: str | None
     outcome: Outcome
     generator: str
+    adapter: str = ""
     sentences: list[ProvenShape]
 
 

@@ -35,6 +35,8 @@ def write_answer(answer: Answer) -> dict[str, Any]:
         "latency_seconds": round(answer.timings.get("total", 0.0), 6),
         "request_id": answer.request_id,
     }
+    if answer.adapter:
+        body["adapter"] = answer.adapter
     if answer.eta_s is not None:
         body["eta_seconds"] = round(answer.eta_s, 1)
     if answer.trace is not None:

@@ -136,6 +136,14 @@ async def test_the_next_version_takes_over_and_back(works):
     assert (await status(works.bench)).passed
 
 
+async def test_what_is_neither_live_nor_was_before_is_unloaded(works):
+    names = [(await works.promoted(which)).served_as for which in range(3)]
+
+    loaded = [set(each.adapters) for each in works.replicas]
+
+    assert loaded == [set(names[1:])] * 3
+
+
 async def test_the_first_version_rolls_back_to_the_base_model(works):
     await works.promoted(0)
 

@@ -87,6 +87,7 @@ async def _ask(bench: Bench, settings: Settings, served_as: str, progress: Progr
     agents = settings.model_copy(
         update={
             "llm_model_name": served_as,
+            "adapters_follow": False,
             "llm_when_cold": WhenCold.WAIT,
             "llm_fallbacks": (),
             "llm_temperature": 0.0,

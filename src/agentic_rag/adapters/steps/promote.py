@@ -6,6 +6,7 @@ from agentic_rag.adapters.aliases import Alias
 from agentic_rag.adapters.bench import Bench
 from agentic_rag.adapters.gates import Gate, stamp
 from agentic_rag.adapters.judging import check_gate, check_way
+from agentic_rag.adapters.loading import tidy
 from agentic_rag.adapters.moving import PROMOTED, heal, move, put_in_place
 from agentic_rag.adapters.shelf import speaker
 from agentic_rag.adapters.steps.done import Done, done
@@ -41,6 +42,9 @@ async def promote(bench: Bench, reference: Reference, *, forced_for: str | None 
         older = (await bench.registry.aliases()).get(Alias.PREVIOUS)
         way = Move(kind="promote", to=speaker(version), of=slot.live, older=older)
         await move(bench, way, version)
+        candidate = (bench.shelf.slot() or Slot()).candidate
+        kept = (way.to, way.of, candidate)
+        await tidy(bench, [each.served_as for each in kept if each])
     details = {"before": slot.live.number if slot.live else None, "forced_for": forced_for}
     return done("promote", version, details=details)
 

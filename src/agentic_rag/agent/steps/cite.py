@@ -175,6 +175,7 @@ def assembled(draft: Draft, proven: Sequence[Proven]) -> Answer:
         citations=tuple(citations),
         sources=sources,
         generator=draft.generator,
+        adapter=draft.adapter,
         degraded=draft.degraded,
         usage=draft.usage,
         is_cut=draft.is_cut,
