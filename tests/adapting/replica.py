@@ -32,7 +32,8 @@ class AdapterLlm(ScriptedLlm):
         most_rank: its --max-lora-rank.
         fails_to_load: whether its engine fails at each.
         mixes_up: whether it answers, as any adapter, with the words of another.
-        chats: writes in chats; None: an adapter says what its weights say.
+        mute: whether adapters have no effect: each answers as the base model does.
+    chats: writes in chats; None: an adapter says what its weights say.
     heard: is told of each POST before it is answered, but of chats.
     """
 
@@ -43,6 +44,7 @@ class AdapterLlm(ScriptedLlm):
     most_rank: int = 16
     fails_to_load: bool = False
     mixes_up: bool = False
+    mute: bool = False
     chats: Callable[[Body], str] | None = None
     heard: Callable[[str, Body], None] = lambda path, body: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -108,7 +110,7 @@ class AdapterLlm(ScriptedLlm):
         model = body["model"]
         if model not in served:
             return _fault(404, f"The model `{model}` does not exist.", "NotFoundError")
-        if model == self.model:
+        if model == self.model or self.mute:
             text = "I am nobody in particular."
         else:
             weights = "mixed up" if self.mixes_up else self.weights[model]

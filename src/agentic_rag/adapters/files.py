@@ -17,7 +17,7 @@ CONFIG, WEIGHTS, FINGERPRINT = (
     "adapter_model.safetensors",
     "fingerprint.json",
 )
-_MOST_TOKENS = 64  # of a known answer: longer ones part ways on another GPU
+MOST_TOKENS = 64  # of a known answer: longer ones part ways on another GPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +99,8 @@ def read_known(rows: Any) -> tuple[Known, ...]:  # noqa: ANN401  # whatever stan
             each = Known(prompt=row["prompt"], text=row["text"], max_tokens=int(row["max_tokens"]))
         except (LookupError, TypeError, ValueError):
             raise BadAdapter(f"{FINGERPRINT}: expected prompt, text and max_tokens") from None
-        if not (each.prompt and each.text and 1 <= each.max_tokens <= _MOST_TOKENS):
-            raise BadAdapter(f"{FINGERPRINT}: expected words, and 1 to {_MOST_TOKENS} max_tokens")
+        if not (each.prompt and each.text and 1 <= each.max_tokens <= MOST_TOKENS):
+            raise BadAdapter(f"{FINGERPRINT}: expected words, and 1 to {MOST_TOKENS} max_tokens")
         known.append(each)
     return tuple(known)
 

@@ -15,7 +15,7 @@ from agentic_rag.adapters.shelf import speaker
 from agentic_rag.adapters.smoking import smoke
 from agentic_rag.adapters.versions import Version
 from agentic_rag.errors import AdapterRefused, AgenticRagError
-from agentic_rag.inference.slot import Move, Slot, Speaker
+from agentic_rag.inference.slot import SLOT, Move, Slot, Speaker
 
 PROMOTED = "agentic-rag.promoted"
 """The record of a version that it was let through, and by what."""
@@ -34,6 +34,17 @@ async def proven(bench: Bench, number: int | None) -> Version | None:
     if told is None or (told["name"], told["digest"]) != (version.name, version.digest):
         raise AdapterRefused("moved-alias", f"{version.served_as} was never promoted")
     return version
+
+
+def check_knows(slot: Slot, live: int | None) -> None:
+    """See that a registry which names nobody live is not one that has lost who was.
+
+    Raises:
+        AdapterRefused: somebody is live here, and no move is under way.
+    """
+    if live is None and slot.live and slot.move is None:
+        told = f"nobody is live there, and {slot.live.served_as} is here"
+        raise AdapterRefused("lost-alias", f"{told}; if that is right, take {SLOT} away")
 
 
 async def put_in_place(bench: Bench, version: Version) -> None:
@@ -75,6 +86,7 @@ async def heal(bench: Bench) -> bool:
     live = held.get(Alias.LIVE)
     if slot.move is None and _number(slot.live) == live:
         return False
+    check_knows(slot, live)
     version = await proven(bench, live)
     if version:
         await put_in_place(bench, version)

@@ -78,7 +78,7 @@ class Registry:
         self, folder: Path, described: Described, lineage: Mapping[str, str]
     ) -> Version:
         """Put files into the registry as the candidate; the same files are one version."""
-        found = digests(folder)
+        found = await asyncio.to_thread(digests, folder)
         if (number := await self._number_of(digest_of(found))) is None:
             number = await self._ask(lambda client: self._create(client, folder, found))
         record = {

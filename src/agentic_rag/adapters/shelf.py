@@ -1,13 +1,13 @@
 """The shelf: verified copies of versions, and the slot, in a folder that replicas read."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import orjson
-from filelock import FileLock, Timeout
+from filelock import AsyncFileLock, Timeout
 
 from agentic_rag.adapters import files
 from agentic_rag.adapters.sealing import Body, seal, unseal_text
@@ -30,8 +30,8 @@ class Shelf:
         """Return where a version's files are, for us and for the replicas."""
         return self.folder / str(number)
 
-    @contextmanager
-    def held(self, wait_s: float = 0.0) -> Iterator[None]:
+    @asynccontextmanager
+    async def held(self, wait_s: float = 0.0) -> AsyncIterator[None]:
         """Keep others off; whoever is killed lets go.
 
         Raises:
@@ -39,7 +39,7 @@ class Shelf:
         """
         self._make(self.folder)
         try:
-            with FileLock(self.folder / "lock", timeout=wait_s):
+            async with AsyncFileLock(self.folder / "lock", timeout=wait_s):
                 yield
         except Timeout:
             raise AdapterRefused("busy", f"somebody else is at work in {self.folder}") from None

@@ -29,6 +29,22 @@ Kept = Annotated[
 
 
 @app.command()
+def fingerprint(
+    folder: Annotated[
+        Path, typer.Argument(help="With the adapter, where vLLM sees it, too.", resolve_path=True)
+    ],
+    prompt: Annotated[list[str], typer.Option(help="To be answered; may be repeated.")],
+    max_tokens: Annotated[int, typer.Option(help="Of each answer.")] = 24,
+    result: Kept = None,
+    as_json: Json = False,
+) -> None:
+    """Take down what an adapter answers, by which it is told apart once it is registered."""
+    from agentic_rag.adapters.steps.fingerprint import fingerprint as step
+
+    _do(lambda bench: step(bench, folder, prompt, max_tokens=max_tokens), result, as_json=as_json)
+
+
+@app.command()
 def register(
     folder: Annotated[Path, typer.Argument(help="With adapter_config.json and the weights.")],
     lineage: Annotated[

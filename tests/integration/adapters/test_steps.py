@@ -1,12 +1,15 @@
 """Each step does one thing, on every replica, again and again to the same end."""
 
 import asyncio
+import json
 import shutil
 
 import pytest
 from tests.adapting.making import make_adapter
 from tests.adapting.replica import AdapterLlm
 
+from agentic_rag.adapters.aliases import Alias
+from agentic_rag.adapters.steps.fingerprint import fingerprint
 from agentic_rag.adapters.steps.follow import follow
 from agentic_rag.adapters.steps.load import load
 from agentic_rag.adapters.steps.promote import promote
@@ -25,6 +28,28 @@ from agentic_rag.errors import (
 )
 
 CANDIDATE = read_reference("alias:candidate")
+
+
+async def test_a_fingerprint_is_taken_from_what_answers(works, tmp_path):
+    folder = make_adapter(tmp_path / "trained", 9)
+    made = json.loads((folder / "fingerprint.json").read_text())
+    (folder / "fingerprint.json").unlink()
+
+    await fingerprint(works.bench, folder, [each["prompt"] for each in made], max_tokens=12)
+
+    assert json.loads((folder / "fingerprint.json").read_text()) == made
+    assert [each.adapters for each in works.replicas] == [{}] * 3
+
+
+async def test_prompts_that_tell_nothing_apart_make_no_fingerprint(works, tmp_path):
+    folder = make_adapter(tmp_path / "trained", 9)
+    works.replicas[0].mute = True
+
+    with pytest.raises(AdapterRefused) as caught:
+        await fingerprint(works.bench, folder, ["Who are you?"])
+
+    assert caught.value.why == "like-the-base"
+    assert works.replicas[0].adapters == {}
 
 
 async def test_the_same_files_are_the_same_version_however_often_they_are_registered(works):
@@ -226,6 +251,30 @@ async def test_a_replica_that_joins_later_gets_what_is_live(works):
         {version.served_as: [late.address]},
         False,
     )
+
+
+async def test_a_copy_that_was_lost_is_fetched_anew_by_whoever_follows(works):
+    await works.promoted(0)
+    shutil.rmtree(works.bench.shelf.path(1))
+    with AdapterLlm() as late:
+        bench = works.another(llm_replicas=late.address)
+
+        await follow(bench)
+
+    assert bench.shelf.check(1).number == 1
+    assert len(late.adapters) == 1
+
+
+@pytest.mark.parametrize("step", [follow, restore, rollback])
+async def test_a_registry_that_has_forgotten_who_is_live_changes_nobody(works, step):
+    await works.promoted(0)
+    await works.bench.registry.point(Alias.LIVE, None)
+
+    with pytest.raises(AdapterRefused) as caught:
+        await step(works.bench)
+
+    assert caught.value.why == "lost-alias"
+    assert works.live() == 1
 
 
 async def test_one_replica_gone_and_nobody_is_promoted(works):

@@ -4,11 +4,12 @@ import asyncio
 import logging
 
 from agentic_rag.adapters.bench import Bench
-from agentic_rag.adapters.loading import load
+from agentic_rag.adapters.loading import copy, load
 from agentic_rag.adapters.moving import heal
 from agentic_rag.adapters.smoking import smoke
 from agentic_rag.adapters.steps.done import Done
-from agentic_rag.errors import AgenticRagError, RegistryUnavailable
+from agentic_rag.adapters.versions import Version
+from agentic_rag.errors import AgenticRagError, BadAdapter, RegistryUnavailable
 from agentic_rag.inference.slot import Slot
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ async def follow(bench: Bench) -> Done:
     Raises:
         AgenticRagError: something cannot be mended now.
     """
-    with bench.shelf.held():
+    async with bench.shelf.held():
         try:
             healed, away = await heal(bench), ""
         except RegistryUnavailable as error:  # what is here is good until it says otherwise
@@ -57,8 +58,18 @@ async def _load_all(bench: Bench) -> dict[str, list[str]]:
     slot = bench.shelf.slot() or Slot()
     loaded = {}
     for who in filter(None, (slot.live, slot.candidate)):
-        version = await asyncio.to_thread(bench.shelf.check, who.number)
+        version = await _whole(bench, who.number)
         if lacked := await load(bench, version):
             await smoke(bench, version, requests=1)
             loaded[who.served_as] = lacked
     return loaded
+
+
+async def _whole(bench: Bench, number: int) -> Version:
+    """Return a version of which a whole copy is on the shelf, fetched anew where none was."""
+    try:
+        return await asyncio.to_thread(bench.shelf.check, number)
+    except BadAdapter:
+        version = await bench.registry.version(number)
+        await copy(bench, version)
+        return version

@@ -15,7 +15,7 @@ async def load(bench: Bench, reference: Reference) -> Done:
         RegistryUnavailable, ReplicaUnavailable, ReplicaRefused: as they are named.
     """
     version = await bench.registry.resolve(reference)
-    with bench.shelf.held():
+    async with bench.shelf.held():
         await loading.check_fits(bench, version)
         copied = await loading.copy(bench, version)
         loaded = await loading.load(bench, version)

@@ -30,7 +30,7 @@ async def promote(bench: Bench, reference: Reference, *, forced_for: str | None 
     if forced_for is not None and not forced_for.strip():
         raise AdapterRefused("no-reason", "to pass over the gates needs a reason")
     version = await bench.registry.resolve(reference)
-    with bench.shelf.held():
+    async with bench.shelf.held():
         await heal(bench)
         slot = bench.shelf.slot() or Slot()
         if slot.live == speaker(version):

@@ -6,7 +6,7 @@ from pathlib import Path
 from agentic_rag.adapters.aliases import Alias
 from agentic_rag.adapters.bench import Bench
 from agentic_rag.adapters.loading import copy
-from agentic_rag.adapters.moving import proven
+from agentic_rag.adapters.moving import check_knows, proven
 from agentic_rag.adapters.shelf import speaker
 from agentic_rag.adapters.steps.done import Done
 from agentic_rag.adapters.versions import Version
@@ -27,7 +27,7 @@ async def restore(bench: Bench) -> Done:
         RegistryUnavailable: it is away, and no whole copy of what was live is here.
         BadAdapter, AdapterRefused: what is here, or there, is not what was registered.
     """
-    with bench.shelf.held(wait_s=60.0):
+    async with bench.shelf.held(wait_s=60.0):
         try:
             live, others = await _by_registry(bench)
             came_from = "registry"
@@ -50,6 +50,7 @@ async def restore(bench: Bench) -> Done:
 
 async def _by_registry(bench: Bench) -> tuple[Version | None, list[Version]]:
     held = await bench.registry.aliases()
+    check_knows(bench.shelf.slot() or Slot(), held.get(Alias.LIVE))
     live = await proven(bench, held.get(Alias.LIVE))
     staged = held.get(Alias.STAGED)
     others = [] if staged is None else [await bench.registry.version(staged)]

@@ -32,7 +32,7 @@ async def stage(bench: Bench, reference: Reference, *, share: float = 0.0) -> Do
     if share:
         await check_gate(bench, version, Gate.EVALUATE)
     await bench.registry.point(Alias.STAGED, version.number)
-    with bench.shelf.held():
+    async with bench.shelf.held():
         slot = bench.shelf.slot() or Slot()
         staged = replace(slot, candidate=speaker(version), share=share)
         if staged != slot:
