@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ class Pod:
 
     @property
     def ends(self) -> bool:
-        return self.owner["kind"] in {"CronJob", "Job"}
+        return self.owner["kind"] in {"CronJob", "Job", "WorkflowTemplate"}
 
     @property
     def every_container(self) -> list[dict[str, Any]]:
@@ -149,6 +150,18 @@ def pods(manifests: list[Manifest]) -> Iterator[Pod]:
             labels = whole["template"].get("metadata", {}).get("labels", {})
             spec = whole["template"]["spec"]
             yield Pod(title(owner), owner, spec, spec["containers"], False, labels)
+        elif owner["kind"] == "WorkflowTemplate":
+            yield from _steps(owner)
+
+
+def _steps(owner: Manifest) -> Iterator[Pod]:
+    """The pods of a workflow, without what Argo adds; a template has a pod's own fields."""
+    for template in owner["spec"]["templates"]:
+        if containers := template.get("containerSet", {}).get("containers"):
+            patch = yaml.safe_load(template.get("podSpecPatch", "{}"))
+            labels = template.get("metadata", {}).get("labels", {})
+            name = f"{title(owner)}/{template['name']}"
+            yield Pod(name, owner, {**template, **patch}, containers, False, labels)
 
 
 def _predictor(service: Manifest, manifests: list[Manifest]) -> Pod:
@@ -167,7 +180,8 @@ def _predictor(service: Manifest, manifests: list[Manifest]) -> Pod:
     spec = _laid_over(below, predictor, ("volumes",))
     lists = ("args", "env", "volumeMounts")
     container = _laid_over(below["containers"][0], predictor["model"], lists)
-    return Pod(title(service), service, spec, [container], runtime is None, labels)
+    containers = [container, *below["containers"][1:], *predictor.get("containers", [])]
+    return Pod(title(service), service, spec, containers, runtime is None, labels)
 
 
 def runtime_of(model: dict[str, Any], manifests: list[Manifest]) -> Manifest | None:
@@ -218,6 +232,14 @@ def agents(manifests: list[Manifest]) -> list[Pod]:
     ]
 
 
+def ours(manifests: list[Manifest]) -> Iterator[tuple[Pod, dict[str, Any]]]:
+    """The containers of this project's image, with the pods that they are in."""
+    for pod in pods(manifests):
+        for container in pod.every_container:
+            if "/rag-agent" in container.get("image", ""):
+                yield pod, container
+
+
 def servers(manifests: list[Manifest]) -> list[Pod]:
     """The agents that answer, and not those that fill an index or show a page."""
     return [pod for pod in agents(manifests) if pod.owner["kind"] == "InferenceService"]
@@ -229,6 +251,18 @@ def flag(container: dict[str, Any], name: str) -> str | None:
     found = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
     after = [words[n + 1] for n, word in enumerate(words[:-1]) if word == name]
     return [*found, *after][-1] if found or after else None
+
+
+def flags(container: dict[str, Any], name: str) -> list[str]:
+    """All values of a flag that takes several; of a flag said twice, those that were said last."""
+    words = [*container.get("command", []), *container.get("args", [])]
+    found: list[str] = []
+    for n, word in enumerate(words):
+        if word.startswith(f"{name}="):
+            found = [word.partition("=")[2]]
+        elif word == name:
+            found = list(takewhile(lambda each: not each.startswith("--"), words[n + 1 :]))
+    return found
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -18,7 +18,7 @@ from agentic_rag.cli import app
 
 PAGE = (REPO / "docs" / "deploy.md").read_text("utf-8")
 OVERLAYS = sorted(path.name for path in (INFRA / "overlays").iterdir())
-PROGRAMS = {"kubectl", "curl", "docker", "kind", "hf", "openssl", "cp", "git", "mkdir"}
+PROGRAMS = {"kubectl", "curl", "docker", "kind", "hf", "openssl", "cp", "git", "mkdir", "argo"}
 SCRIPTS = {path.name: path for path in (INFRA / "scripts").glob("*.sh") if os.access(path, os.X_OK)}
 COMMAND_OF = {  # those that pass their options on
     "deploy.sh": "deploy",
@@ -28,7 +28,12 @@ COMMAND_OF = {  # those that pass their options on
     "verify_scale_to_zero.sh": "smoke",
 }
 WITHIN = {"create": 2, "create secret": 3, "rollout": 2}  # of kubectl: how many words it takes
-KINDS = {"job": "Job", "statefulset": "StatefulSet", "inferenceservice": "InferenceService"}
+KINDS = {
+    "inferenceservice": "InferenceService",
+    "job": "Job",
+    "statefulset": "StatefulSet",
+    "workflowtemplate": "WorkflowTemplate",
+}
 
 
 def commands() -> list[list[str]]:

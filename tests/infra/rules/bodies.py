@@ -252,7 +252,7 @@ def services_do_not_become_settings(manifests: list[Manifest]) -> Faults:
 def jobs_come_to_an_end(manifests: list[Manifest]) -> Faults:
     faults = []
     for pod in pods(manifests):
-        if not pod.ends:
+        if pod.owner["kind"] not in {"CronJob", "Job"}:
             continue
         spec = pod.owner["spec"]
         whole = spec["jobTemplate"]["spec"] if pod.owner["kind"] == "CronJob" else spec

@@ -65,6 +65,7 @@ def _own(manifests: list[Manifest]) -> Iterator[tuple[str, str, str, set[str]]]:
         ports = each.get("spec", {}).get("ports", []) if each["kind"] == "Service" else []
         keys = {str(port[key]) for port in ports for key in ("name", "port") if key in port}
         keys |= set(each.get("data", {})) | set(each.get("stringData", {}))
+        keys |= {template["name"] for template in _templates(each)}
         yield each["kind"], namespace(each), each["metadata"]["name"], keys
 
 
@@ -293,6 +294,23 @@ def _of_monitor(monitor: Manifest) -> Calls:
             yield "authorization", "Secret", secret["name"], secret["key"], optional
 
 
+def _of_workflow(workflow: Manifest) -> Calls:
+    spec = workflow["spec"]
+    own = workflow["metadata"]["name"]
+    for field in spec.keys() & {"entrypoint", "onExit"}:
+        yield field, "WorkflowTemplate", own, spec[field]
+    if account := spec.get("serviceAccountName"):
+        yield "serviceAccountName", "ServiceAccount", account
+    for template in _templates(workflow):
+        for step in (step for group in template.get("steps", []) for step in group):
+            there = step.get("templateRef", {"name": own, "template": step.get("template", "")})
+            yield f"step {step['name']}", "WorkflowTemplate", there["name"], there["template"]
+
+
+def _templates(each: Manifest) -> list[dict[str, Any]]:
+    return each["spec"]["templates"] if each["kind"] == "WorkflowTemplate" else []
+
+
 def _nothing(_: Manifest) -> Calls:
     return ()
 
@@ -316,4 +334,5 @@ CALLS: dict[str, Callable[[Manifest], Calls]] = {
     "ServiceMonitor": _of_monitor,
     "StatefulSet": _of_stateful_set,
     "TriggerAuthentication": _of_trigger_authentication,
+    "WorkflowTemplate": _of_workflow,
 }

@@ -188,6 +188,7 @@ def _annotation_faults(pod: Pod) -> Faults:
         faults.append(f"{pod.title}: annotation enable-prometheus-scraping: turns the port to 9091")
     scraped = (notes.get("prometheus.io/scrape"), notes.get("prometheus.io/path"))
     port = number(notes.get("prometheus.io/port", 0))
-    if scraped != ("true", "/metrics") or not is_open(pod.containers[0], port):
+    found = any(is_open(each, port) for each in pod.containers)
+    if scraped != ("true", "/metrics") or not found:
         faults.append(f"{pod.title}: annotations prometheus.io/*: do not lead to its metrics")
     return faults

@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from click import Context
 from tests.infra.manifests import (
     Manifest,
     Pod,
-    agents,
     flag,
     namespace,
     of_kind,
+    ours,
     pods,
     probes,
     servers,
@@ -65,7 +64,8 @@ KNOWN = {  # part of an image's name -> variables, and paths that can be probed
     ),
     "/rag-agent": (set(), {"/v2/health/live", "/v2/models/rag-agent/ready"}),
     "chromadb/chroma": (set(), {"/api/v2/heartbeat"}),
-    "nginx": ({"NGINX_ENVSUBST_FILTER"}, {"/api/v2/heartbeat"}),  # before Chroma
+    # before Chroma, and before vLLM
+    "nginx": ({"NGINX_ENVSUBST_FILTER"}, {"/api/v2/heartbeat", "/health"}),
     "postgres": ({"PGDATA", "POSTGRES_DB", "POSTGRES_PASSWORD", "POSTGRES_USER"}, set()),
     "storage-initializer": ({"HF_HOME", "HF_TOKEN", "HOME"}, set()),
     "aws-cli": (
@@ -107,12 +107,11 @@ def _words(value: Any) -> Iterator[tuple[str, str]]:
 
 def every_variable_is_known_to_its_image(manifests: list[Manifest]) -> Faults:
     """The agent's are another rule's; what a script of ours reads is known, too."""
-    ours = {pod.title for pod in agents(manifests)}
     return [
         f"{pod.title}: env {each['name']}: neither its image nor its script knows it"
         for pod in pods(manifests)
-        if pod.title not in ours
         for container in pod.every_container
+        if "/rag-agent" not in container.get("image", "")
         for each in container.get("env", [])
         if each["name"] not in _known(container)[0] and not _is_read(each["name"], container, pod)
         if not _is_read_in_config(each["name"], pod, manifests)
@@ -191,24 +190,34 @@ def _not_taken(parser: argparse.ArgumentParser, words: list[str]) -> list[str]:
 
 
 def jobs_run_commands_that_exist(manifests: list[Manifest]) -> Faults:
+    """Jobs, init containers and steps of workflows: the command line takes what each types."""
+    return [
+        f"{pod.title}: command: {fault}"
+        for pod, container in ours(manifests)
+        if container.get("command")
+        for fault in _not_a_command([*container["command"], *container.get("args", [])])
+    ]
+
+
+def _not_a_command(words: list[str]) -> Iterator[str]:
     from agentic_rag.cli import app
 
-    group = get_command(app)
-    context = Context(group)
-    faults = []
-    for pod in agents(manifests):
-        for container in pod.containers:
-            words = [*container.get("command", []), *container.get("args", [])]
-            if not container.get("command"):
-                continue
-            command = group.get_command(context, words[1]) if words[0] == "agentic-rag" else None
-            if command is None:
-                faults.append(f"{pod.title}: command: there is no {' '.join(words[:2])}")
-                continue
-            known = {name for each in command.params for name in each.opts}
-            faults += [
-                f"{pod.title}: args: agentic-rag {words[1]} takes no {word}"
-                for word in words[2:]
-                if word.startswith("--") and word.partition("=")[0] not in known
-            ]
-    return faults
+    command: Any = get_command(app)
+    program, *rest = words
+    while hasattr(command, "commands") and rest:
+        command, *rest = command.commands.get(rest[0]), *rest[1:]
+    typed = " ".join(words[: len(words) - len(rest)])
+    if program != "agentic-rag" or command is None:
+        yield f"there is no {typed}"
+        return
+    options = {name: each for each in command.params for name in each.opts if name[0] == "-"}
+    for word in (word for word in rest if word.startswith("-")):
+        name, has_value, _ = word.partition("=")
+        if name not in options:
+            yield f"{typed} takes no {word}"
+        elif options[name].is_flag == bool(has_value):
+            yield f"{typed} {name}: is said by itself, or with =, as it needs a value"
+    given = [word for word in rest if not word.startswith("-")]
+    wanted = [each for each in command.params if each.param_type_name == "argument"]
+    if not len([each for each in wanted if each.required]) <= len(given) <= len(wanted):
+        yield f"{typed} takes {len(wanted)} words, and is given {given}"
