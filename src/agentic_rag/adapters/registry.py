@@ -1,6 +1,7 @@
 """The registry: versions, aliases and records in MLflow. The only module that knows MLflow."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,7 @@ _FOLDER = "adapter"  # where a run keeps the files
 _EXPERIMENT = "agentic-rag adapters"
 _VERSION, _DIGEST = "agentic-rag.version", "agentic-rag.digest"
 _TIMEOUT_S, _RETRIES = 20, 1
+_LOGIN = re.compile(r"//[^/\s]*@")
 
 
 class Registry:
@@ -238,4 +240,5 @@ def _open(uri: str) -> "MlflowClient":
 
 
 def _told(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    """Return what MLflow says, which may name its address with the password in it."""
+    return _LOGIN.sub("//", " ".join(str(error).split()))[:200]

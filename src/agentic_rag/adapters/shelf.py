@@ -31,8 +31,8 @@ class Shelf:
         return self.folder / str(number)
 
     @asynccontextmanager
-    async def held(self, wait_s: float = 0.0) -> AsyncIterator[None]:
-        """Keep others off; whoever is killed lets go.
+    async def held(self, wait_s: float = 5.0) -> AsyncIterator[None]:
+        """Keep others off, who are waited for so long; whoever is killed lets go.
 
         Raises:
             AdapterRefused: somebody else is at work.

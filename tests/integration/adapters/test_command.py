@@ -67,6 +67,17 @@ async def test_a_setting_that_is_missing_is_named(works, settings, said):
     assert said in done.stderr
 
 
+async def test_a_password_in_the_registrys_address_is_told_to_nobody(works):
+    address = works.registry.url.replace("//", "//anna:correct-horse@")
+    works.registry.is_shut = True
+
+    done = run(works, "restore", MLFLOW_TRACKING_URI=address)
+
+    assert done.returncode == 1
+    assert "registry" in done.stderr
+    assert "correct-horse" not in done.stdout + done.stderr
+
+
 @pytest.fixture
 def kubectl(tmp_path, monkeypatch):
     """A kubectl that writes down what it is told, and ends as it is told."""

@@ -21,7 +21,7 @@ async def follow(bench: Bench) -> Done:
     Raises:
         AgenticRagError: something cannot be mended now.
     """
-    async with bench.shelf.held():
+    async with bench.shelf.held(wait_s=0.0):
         try:
             healed, away = await heal(bench), ""
         except RegistryUnavailable as error:  # what is here is good until it says otherwise

@@ -18,7 +18,7 @@ async def rollback(bench: Bench) -> Done:
         AdapterRefused: nothing is live.
         AgenticRagError: something on the way failed; who was live still is.
     """
-    async with bench.shelf.held(wait_s=5.0):
+    async with bench.shelf.held():
         await heal(bench)
         slot = bench.shelf.slot() or Slot()
         if slot.last == "rollback":
