@@ -27,6 +27,7 @@ def run(works: Works, *words: str, **settings: str) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.soak  # each step is a process of its own
 async def test_a_version_goes_all_the_way_by_commands(works, tmp_path):
     result = tmp_path / "register.json"
 

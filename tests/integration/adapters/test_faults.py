@@ -99,10 +99,16 @@ MOMENTS: dict[str, dict[str, Moment]] = {
     },
 }
 TURNS = {"when the slot has moved", "before the alias live", "when the alias live is there"}
-"""Where most can go wrong; what else is lost at other moments is tried in `make soak`."""
-KILLS = [(step, when, "killed") for step, moments in MOMENTS.items() for when in moments]
+"""Where most can go wrong; what happens at all other moments is tried in `make soak`."""
+
+
+def _case(step: str, when: str, fault: str) -> object:
+    return pytest.param(step, when, fault, marks=() if when in TURNS else pytest.mark.soak)
+
+
+KILLS = [_case(step, when, "killed") for step, moments in MOMENTS.items() for when in moments]
 LOSSES = [
-    pytest.param(step, when, fault, marks=() if when in TURNS else pytest.mark.soak)
+    _case(step, when, fault)
     for step in ("promote", "rollback")
     for when in MOMENTS[step]
     for fault in ("the registry gone", "a replica gone")
