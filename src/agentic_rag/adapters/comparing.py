@@ -1,7 +1,8 @@
 """Comparing: a version's golden answers beside those of who is live, case by case. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from agentic_rag.domain import Degraded
 from agentic_rag.evaluation.golden import Told
 from agentic_rag.evaluation.measures import share
 
@@ -54,9 +55,15 @@ def losses(ours: Sequence[Told], theirs: Sequence[Told]) -> list[str]:
     return found
 
 
-def silences(told: Sequence[Told], served_as: str) -> list[str]:
-    """Say where something else answered in a version's place: that would prove nothing of it."""
-    degraded = sum(each.answer.degraded is not None for each in told)
+def silences(told: Sequence[Told], served_as: str, *, but: Collection[Degraded] = ()) -> list[str]:
+    """Say where something else answered in a version's place: that would prove nothing of it.
+
+    Args:
+        told: what came of the questions.
+        served_as: the version.
+        but: reasons that do not count.
+    """
+    degraded = sum(each.answer.degraded not in {None, *but} for each in told)
     if degraded > _MOST_DEGRADED * len(told):
         return [f"{served_as} was not there for {degraded} of {len(told)} questions"]
     return []

@@ -10,7 +10,7 @@ from agentic_rag.adapters.judging import check_way, speaks_now
 from agentic_rag.adapters.smoking import smoke
 from agentic_rag.adapters.steps.done import Done, done
 from agentic_rag.adapters.versions import Reference
-from agentic_rag.domain import WhenCold
+from agentic_rag.domain import Degraded, WhenCold
 from agentic_rag.evaluation.cases import SuiteName
 from agentic_rag.evaluation.examine import Report, examine, prepare
 from agentic_rag.evaluation.golden import Told
@@ -54,7 +54,8 @@ async def evaluate(
     requests = spoken(ours.told, ours.served_as)
     faults = [
         *(f"{each.threshold.metric}: {each.found}" for each in ours.report.missed),
-        *silences(theirs.told, live_name),
+        # who is live and says what is not so was there, and may be followed by who is better
+        *silences(theirs.told, live_name, but=[Degraded.LLM_REJECTED]),
         *silences(ours.told, ours.served_as),
         *losses(ours.told, theirs.told),
     ]
