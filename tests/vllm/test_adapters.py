@@ -37,7 +37,7 @@ from agentic_rag.adapters.versions import Reference
 from agentic_rag.errors import AlreadyLoaded, EngineFailed, NameTaken, NoSuchAdapter, ReplicaRefused
 from agentic_rag.settings import Settings, read_settings
 
-pytestmark = pytest.mark.vllm
+pytestmark = [pytest.mark.vllm, pytest.mark.soak]
 
 HIDDEN, LAYERS, RANK = 128, 2, 8
 PROMPTS = ("How much is a filling?", "When is the clinic open?")
@@ -50,6 +50,7 @@ def pair(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("pair")
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setitem(ENVIRONMENT, "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "True")
+        patch.setitem(ENVIRONMENT, "OMP_NUM_THREADS", "1")  # two servers have two cores here
         ports = [stack.enter_context(reserved_port()) for _ in range(2)]
         logs = [folder / f"{port}.log" for port in ports]
         started = [
