@@ -13,7 +13,9 @@ from tests.fakes import ScriptedLlm
 from tests.integration.prometheus import Job, Prometheus
 from tests.integration.servers import HOST, START_LIMIT_S, Agent
 
+from agentic_rag.adapters.shelf import Shelf
 from agentic_rag.callers import Scope
+from agentic_rag.inference.slot import Slot, Speaker
 from agentic_rag.serving.keys.ring import new_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,10 +36,16 @@ def llm() -> Iterator[ScriptedLlm]:
 
 
 @pytest.fixture(scope="module")
-def agent(start: Any, indexed: Path, llm: ScriptedLlm) -> Agent:
-    """A server with keys, and behind it a model that is idle for a second before it sleeps."""
+def agent(
+    start: Any, indexed: Path, llm: ScriptedLlm, tmp_path_factory: pytest.TempPathFactory
+) -> Agent:
+    """A server with keys; behind it an adapter's model, idle for a second before it sleeps."""
+    adapters = tmp_path_factory.mktemp("adapters")
+    live = Speaker(number=1, served_as=llm.model, digest="")
+    Shelf(adapters / "clinic", b"key").set_slot(Slot(live=live))
     entries = ",".join(entry for _, entry in KEYS.values())
     model = {"LLM_BASE_URL": llm.base_url, "LLM_MODEL_NAME": llm.model, "LLM_IDLE_S": str(IDLE_S)}
+    model |= {"ADAPTERS_FOLLOW": "true", "ADAPTERS_DIR": str(adapters)}
     return start(DATA_DIR=str(indexed), API_KEYS=entries, **model).wait_until_ready()
 
 
