@@ -5,16 +5,14 @@ import json
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.adapting.child import KILLED, Child
-from tests.adapting.making import KEY, make_adapter
+from tests.adapting.making import make_adapter
 from tests.adapting.patients import Patients
-from tests.adapting.registry import Gate as Way
 from tests.adapting.replica import AdapterLlm
 from tests.adapting.works import Works
 
@@ -116,32 +114,8 @@ LOSSES = [
 
 
 @pytest.fixture(scope="module")
-def world(mlflow, adapters, tmp_path_factory) -> Iterator[Works]:
-    """Version 1 is live, and version 2 has come through all its gates."""
-    with ExitStack() as stack:
-        way = stack.enter_context(Way(mlflow.port))
-        replicas = [stack.enter_context(AdapterLlm()) for _ in range(3)]
-        works = Works(
-            registry=way,
-            replicas=replicas,
-            adapters=adapters,
-            settings={
-                "mlflow_tracking_uri": way.url,
-                "adapters_name": f"faulty-{uuid.uuid4().hex[:8]}",
-                "adapters_dir": tmp_path_factory.mktemp("faulty"),
-                "adapters_key": KEY,
-                "llm_base_url": replicas[0].base_url,
-                "llm_replicas": ",".join(each.address for each in replicas),
-            },
-        )
-
-        async def prepare() -> None:
-            await works.promoted(0)
-            await works.passed(1)
-            await works.close()
-
-        asyncio.run(prepare())
-        yield works
+def world(two_versions) -> Works:
+    return two_versions
 
 
 @pytest.fixture

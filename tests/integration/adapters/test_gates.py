@@ -1,17 +1,11 @@
 """Gates that should not be passed are not, whatever way somebody tries; each refusal has a name."""
 
-import asyncio
 import json
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.adapting.making import KEY
-from tests.adapting.registry import Gate as Way
-from tests.adapting.replica import AdapterLlm
 from tests.adapting.works import Works
 
 from agentic_rag.adapters.aliases import Alias
@@ -30,33 +24,10 @@ LOAD_TEST, VERSION = str(Gate.LOAD_TEST), "agentic-rag.version"
 
 
 @pytest.fixture(scope="module")
-def world(mlflow, adapters, tmp_path_factory) -> Iterator[Works]:
-    """Version 1 is live, and version 2 has come through all its gates."""
-    with ExitStack() as stack:
-        way = stack.enter_context(Way(mlflow.port))
-        replicas = [stack.enter_context(AdapterLlm()) for _ in range(2)]
-        works = Works(
-            registry=way,
-            replicas=replicas,
-            adapters=adapters,
-            settings={
-                "mlflow_tracking_uri": way.url,
-                "adapters_name": f"gated-{uuid.uuid4().hex[:8]}",
-                "adapters_dir": tmp_path_factory.mktemp("gated"),
-                "adapters_key": KEY,
-                "llm_base_url": replicas[0].base_url,
-                "llm_replicas": ",".join(each.address for each in replicas),
-            },
-        )
-
-        async def prepare() -> None:
-            await works.promoted(0)
-            await works.passed(1)
-            await works.close()
-
-        asyncio.run(prepare())
-        works.kept[VERSION] = json.dumps(told(works, 2, VERSION))
-        yield works
+def world(two_versions) -> Works:
+    """Version 1 is live, version 2 has come through all its gates, and its record is at hand."""
+    two_versions.kept[VERSION] = json.dumps(told(two_versions, 2, VERSION))
+    return two_versions
 
 
 @pytest.fixture
