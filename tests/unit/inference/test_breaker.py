@@ -8,19 +8,6 @@ from agentic_rag.errors import LlmAsleep, LlmPromptRefused, LlmTooSlow, LlmUnava
 from agentic_rag.inference.breaker import Breaker
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def breaker(clock) -> Breaker:
     return Breaker(failures=3, rest_s=5, longest_s=15, clock=clock)

@@ -22,14 +22,6 @@ def write(path: Path, slot: Slot) -> None:
     path.write_text(json.dumps({"record": asdict(slot), "seal": ""}))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_a_slot_is_read_as_it_was_written(path):
     slot = Slot(live=ONE, candidate=TWO, share=0.25, last="promote")
     write(path, slot)
@@ -73,8 +65,7 @@ def test_a_larger_share_takes_no_session_back():
     assert all(large.speaks_to(each) == TWO for each in theirs)
 
 
-async def test_whoever_follows_sees_a_change_soon(path):
-    clock = Clock()
+async def test_whoever_follows_sees_a_change_soon(path, clock):
     follower = Follower(path, clock=clock)
     write(path, Slot(live=ONE))
     assert await follower.speaker("s") == ONE
@@ -90,8 +81,7 @@ async def test_where_there_is_no_slot_the_base_model_speaks(path):
     assert await Follower(path).speaker("s") is None
 
 
-async def test_a_slot_that_is_spoiled_leaves_who_spoke(path):
-    clock = Clock()
+async def test_a_slot_that_is_spoiled_leaves_who_spoke(path, clock):
     follower = Follower(path, clock=clock)
     write(path, Slot(live=ONE))
     await follower.speaker("s")

@@ -8,19 +8,6 @@ from agentic_rag.inference.affinity.seats import BOUND, FREE, REST_S, Seats
 FOUR = [Replica(f"10.0.0.{at}", 8080) for at in range(1, 5)]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def seats(clock) -> Seats:
     return Seats(clock=clock)
