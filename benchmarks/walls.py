@@ -1,6 +1,8 @@
 """What keys, limits, metrics, records, logs and traces together cost a /v1 predict.
 
-Two servers on the same index are asked in turns, so that whatever else the machine does is shared.
+Servers on the same index are asked in turns, so that whatever else the machine does is shared: one
+with nothing, one as `infra/components/otel` has it, which keeps a tenth of the traces, and one that
+keeps all.
 """
 
 import json
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +29,7 @@ _UNSEEN = (str(_HERE / "unseen_agent.py"),)
 _KEY = "benchmark-key"
 _HASH = sha256(_KEY.encode()).hexdigest()
 _ENTRIES = ",".join([*(f"other-{at}:ask:{at:064x}" for at in range(9)), f"one:ask:{_HASH}"])
+_SHARES = ("0.1", "1.0")  # of the traces, that are kept
 _NONE = {"ANSWERS_TTL": "0", "LOG_LEVEL": "warning"}
 _ALL = {
     "API_KEYS": _ENTRIES,
@@ -84,25 +87,25 @@ def main(
     seconds: Annotated[float, typer.Option(help="How long a turn takes.")] = 5,
     callers: Annotated[int, typer.Option(help="Callers at once.")] = 16,
 ) -> None:
-    """Measure both, and print a table."""
-    with (
-        _collecting() as collector,
-        running(_UNSEEN, DATA_DIR=data_dir, **_NONE) as plain,
-        running(AGENT, DATA_DIR=data_dir, OTEL_EXPORTER_OTLP_ENDPOINT=collector, **_ALL) as walled,
-    ):
-        for server in (plain, walled):  # whatever is made at first use
+    """Measure them, and print a table."""
+    with ExitStack() as stack:
+        told = _ALL | {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.enter_context(_collecting())}
+        servers = [stack.enter_context(running(_UNSEEN, DATA_DIR=data_dir, **_NONE))]
+        for share in _SHARES:
+            walls = told | {"DATA_DIR": data_dir, "OTEL_TRACES_SAMPLER_ARG": share}
+            servers.append(stack.enter_context(running(AGENT, **walls)))
+        for server in servers:  # whatever is made at first use
             _asked(server, seconds, callers)
-        turns = [
-            [_asked(server, seconds, callers) for server in (plain, walled)] for _ in range(rounds)
-        ]
-    table = Table("a /v1 predict", "without", "with all", "ratio", "least", "most", box=None)
-    for at, name in enumerate(("requests/s", "processor ms a request")):
-        without, with_all = (
-            statistics.median(turn[server][at] for turn in turns) for server in (0, 1)
-        )
-        ratios = sorted(turn[1][at] / turn[0][at] for turn in turns)
-        shown = (without, with_all, statistics.median(ratios), ratios[0], ratios[-1])
-        table.add_row(name, *(f"{value:.3g}" for value in shown))
+        turns = [[_asked(server, seconds, callers) for server in servers] for _ in range(rounds)]
+    table = Table("a /v1 predict", "traces", "without", "with", "ratio", "least", "most", box=None)
+    for walled, share in enumerate(_SHARES, start=1):
+        for at, name in enumerate(("requests/s", "processor ms a request")):
+            without, with_all = (
+                statistics.median(turn[server][at] for turn in turns) for server in (0, walled)
+            )
+            ratios = sorted(turn[walled][at] / turn[0][at] for turn in turns)
+            shown = (without, with_all, statistics.median(ratios), ratios[0], ratios[-1])
+            table.add_row(name, share, *(f"{value:.3g}" for value in shown))
     Console().print(table)
     Console().print(f"{_Collector.taken:,} bytes of spans; load average {os.getloadavg()[0]:.1f}")
 

@@ -254,6 +254,9 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: str = Field(
         "", description="where traces go, over OTLP/HTTP: http://localhost:4318; empty: nowhere"
     )
+    otel_traces_sampler_arg: float = Field(
+        1.0, ge=0, le=1, description="share of the traces that begin here that is kept"
+    )
 
     log_format: Literal["text", "json"] = Field("text", description="shape of the log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -25,8 +25,13 @@ class _Tracing:
     spans: Spans | None = None
 
 
-def set_up_tracing(endpoint: str) -> None:
+def set_up_tracing(endpoint: str, share: float = 1.0) -> None:
     """Send spans there from now on, over OTLP/HTTP; what cannot be sent is lost, and logged.
+
+    Args:
+        endpoint: empty: nothing is traced.
+        share: of the traces that begin here, from 0 to 1; one that a caller began is kept if it
+            says so.
 
     Raises:
         BadSettings: the extra `otel` is not installed.
@@ -39,7 +44,7 @@ def set_up_tracing(endpoint: str) -> None:
         raise BadSettings(
             "OTEL_EXPORTER_OTLP_ENDPOINT: needs the extra otel: pip install 'agentic-rag[otel]'"
         ) from None
-    _Tracing.spans = Spans(endpoint)
+    _Tracing.spans = Spans(endpoint, share)
 
 
 def end_tracing() -> None:

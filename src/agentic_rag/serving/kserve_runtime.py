@@ -343,7 +343,7 @@ def serve(settings: Settings, argv: Sequence[str] | None = None) -> None:
     # kserve's app answers with ORJSONResponse, which FastAPI would rather see gone
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     set_up_logging(settings.log_format, settings.log_level)
-    set_up_tracing(settings.otel_exporter_otlp_endpoint)
+    set_up_tracing(settings.otel_exporter_otlp_endpoint, settings.otel_traces_sampler_arg)
     house, lodge = build_house(settings), build_lodge(settings)
     predictor = RagPredictor(flags.model_name, house)
     server = build_server(flags, predictor, house, lodge)
