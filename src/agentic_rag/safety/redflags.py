@@ -1,9 +1,9 @@
 """Red flags: finds an emergency in a patient's words by rules that need nothing else. Pure."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from itertools import accumulate
 from operator import or_
 from pathlib import Path
@@ -23,6 +23,7 @@ SHIPPED_RULES = Path(__file__).with_name("redflags.yaml")
 SELF_HARM = "self_harm"
 
 _NEAR = 8  # words between the parts of a sign
+_LATELY = 256  # conversations
 _APART = 4  # what the end of a sentence counts for, in words
 
 
@@ -94,14 +95,22 @@ class RedFlags:
             for rule in self.rules
         )
 
+    @cached_property
+    def _alarms(self) -> Callable[[tuple[str, ...]], Alarm | None]:
+        """What was found lately: a message is looked at on its way in, and again in the graph."""
+        return lru_cache(maxsize=_LATELY)(self._find)
+
     def find(self, turns: Iterable[str]) -> Alarm | None:
         """Return the gravest alarm in what a person said, oldest turn first, or None."""
-        reading = self.read(turns)
-        return self.by_rule(reading) or self._have_a_hunch(reading)
+        return self._alarms(tuple(turns))
 
     def read(self, turns: Iterable[str]) -> Reading:
         """Read what a person said: what is there, and how it is meant."""
         return self._framing.read(tuple(turns))
+
+    def _find(self, turns: tuple[str, ...]) -> Alarm | None:
+        reading = self.read(turns)
+        return self.by_rule(reading) or self._have_a_hunch(reading)
 
     def by_rule(self, reading: Reading) -> Alarm | None:
         """Return the gravest alarm that a rule raises."""
