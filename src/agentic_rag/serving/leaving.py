@@ -58,6 +58,8 @@ class PatientServer(ModelServer):  # type: ignore[misc]  # kserve ships no types
 
     def _prepare_rest(self) -> None:
         """Say where to listen, and under which certificates: kserve's own watch misses changes."""
+        # kserve times each request for a log that is off here, and looks up its route once more
+        self._rest_server._add_middlewares = lambda app: None
         config = self._rest_server.config
         config.host = self._host
         if self._certificates:
