@@ -1,11 +1,11 @@
 """The agent follows the slot, and every answer says which version spoke."""
 
 import json
-import threading
 import time
 
 import httpx
 import pytest
+from tests.adapting.visitors import Visitors
 from tests.fakes import Body
 from tests.integration.servers import AWAKE, until
 
@@ -60,30 +60,6 @@ def get(agent, path: str) -> httpx.Response:
     return httpx.get(f"{agent.base}{path}", timeout=60)
 
 
-class Patients:
-    """Ask the agent all the time, in twenty sessions."""
-
-    def __init__(self, agent) -> None:
-        self.told: list[dict] = []
-        self._agent, self._end = agent, threading.Event()
-        self._thread = threading.Thread(target=self._ask_on)
-
-    def __enter__(self) -> "Patients":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def until_told_by(self, version: str) -> None:
-        until(lambda: self.told and self.told[-1]["adapter"].endswith(version))
-
-    def _ask_on(self) -> None:
-        while not self._end.is_set():
-            self.told.append(ask(self._agent, f"visit-{len(self.told) % 20}"))
-
-
 async def test_answers_metrics_and_receipts_say_which_version_spoke(works, agent):
     before = ask(agent)
     version = await works.promoted(0)
@@ -101,19 +77,20 @@ async def test_answers_metrics_and_receipts_say_which_version_spoke(works, agent
 
 
 async def test_patients_are_answered_while_versions_come_and_go(works, agent):
-    await works.promoted(0)
+    first = await works.promoted(0)
     second = await works.passed(1)
-    until(lambda: ask(agent).get("adapter", "").endswith("-v1"))
+    until(lambda: ask(agent).get("adapter") == first.served_as)
 
-    with Patients(agent) as patients:
+    with Visitors(agent, [QUESTION], [f"visit-{at}" for at in range(20)]) as patients:
         await promote(works.bench, Reference(number=second.number))
-        patients.until_told_by("-v2")
+        patients.until_told(by=second.served_as)
         begun = time.monotonic()
         await rollback(works.bench)
         took_s = time.monotonic() - begun
-        patients.until_told_by("-v1")
+        patients.until_told(by=first.served_as)
 
     assert took_s < 10
+    assert not patients.failed
     assert {(each["outcome"], each["degraded"]) for each in patients.told} == {("answered", None)}
     for each in patients.told:
         said = SAID[each["adapter"].rpartition("-")[2]]
