@@ -27,6 +27,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.runtime
 
+$(VENV)/.train: $(VENV)/.dev
+	@$(PIP) --editable '.[dev,train]'
+	@touch $@
+
 demo: $(VENV)/.runtime ## index the shipped clinic, serve it, ask over v1, v2 and gRPC, stop
 	@$(BIN)/python -m agentic_rag.serving.demo
 
@@ -52,7 +56,7 @@ test-vllm: $(VENV)/.dev ## the agent in front of a real vLLM on the CPU
 	@$(BIN)/python tests/vllm/setup_vllm.py
 	@REQUIRE_VLLM=1 $(BIN)/python -m pytest tests/vllm -m 'vllm and not soak'
 
-soak: $(VENV)/.dev ## the proofs that take minutes, with a real vLLM where one is asked for
+soak: $(VENV)/.train ## the proofs that take minutes, with a real vLLM where one is asked for
 	@$(BIN)/python tests/vllm/setup_vllm.py
 	@REQUIRE_VLLM=1 $(BIN)/python -m pytest -m soak
 

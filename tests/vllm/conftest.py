@@ -51,6 +51,13 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
 }
 
+LORA = ["--enable-lora", "--max-lora-rank=16", "--max-loras=3", "--max-cpu-loras=8"]
+LOADS = {
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+    "OMP_NUM_THREADS": "1",  # of several servers on few cores, threads only wait for one another
+}
+"""With LORA: it takes adapters while it runs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmServer:
@@ -150,7 +157,7 @@ def reserved_port() -> Iterator[int]:
 
 @contextlib.contextmanager
 def running(
-    model: Path, port: int, log_path: Path, *further: str
+    model: Path, port: int, log_path: Path, *further: str, **variables: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run vLLM in a process group of its own, and leave neither processes nor sockets behind."""
     command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", *OPTIONS, *further]
@@ -158,7 +165,8 @@ def running(
         process = subprocess.Popen(
             [*command, f"--model={model}", f"--port={port}"],
             cwd=scratch,
-            env=environment() | {"TMPDIR": scratch},  # a short path: Unix sockets lie in it
+            # a short path: Unix sockets lie in it
+            env=environment() | variables | {"TMPDIR": scratch},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
