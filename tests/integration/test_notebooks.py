@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -10,6 +11,7 @@ import pytest
 from ipykernel.kernelspec import write_kernel_spec
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from tests.vllm.conftest import STAMP, give_up
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -19,9 +21,7 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Path], Awaitable[NotebookNode]]:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[NotebookNode]]:
     """Execute a notebook with this interpreter, far from the developer's own Jupyter and `.env`."""
     for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
         monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name.lower()))
@@ -31,10 +31,10 @@ def run(
     empty = tmp_path / "empty"
     empty.mkdir()
 
-    async def execute(path: Path) -> NotebookNode:
+    async def execute(path: Path, cell_s: int = CELL_S) -> NotebookNode:
         notebook = nbformat.read(path, as_version=4)
         place = {"metadata": {"path": str(empty)}}
-        client = NotebookClient(notebook, timeout=CELL_S, kernel_name="python3", resources=place)
+        client = NotebookClient(notebook, timeout=cell_s, kernel_name="python3", resources=place)
         await client.async_execute()
         return notebook
 
@@ -100,8 +100,29 @@ async def test_a_cold_start_is_drawn_and_the_better_answer_comes(run):
     assert drawings(notebook) == 2
 
 
+@pytest.mark.vllm
+@pytest.mark.soak
+@pytest.mark.timeout(1500)
+async def test_an_adapter_is_trained_comes_live_through_its_gates_and_goes_back(run):
+    if not STAMP.exists() or not find_spec("peft"):
+        give_up("there is no .venv-vllm, or the extra train is not installed")
+
+    notebook = await run(FOLDER / "05-train-an-adapter.ipynb", cell_s=600)
+
+    said = printed(notebook)
+    assert float(re.search(r"^600 steps in (\d+) s", said, re.MULTILINE)[1]) < 120
+    assert "refused: transition" in said
+    assert said.count("passed: True") == 5  # load, smoke, stage and two gates
+    assert "extractive, adapter None:\n" in said
+    assert "vllm/clinic-v1, adapter clinic-v1:\n" in said
+    assert "all is as it is said: True\n" in said
+    assert float(re.search(r"^rolled back in ([\d.]+) s", said, re.MULTILINE)[1]) < 10
+    assert "live: nobody\nextractive, adapter None: " in said
+    assert drawings(notebook) == 1
+
+
 async def test_the_client_asks_a_server_of_its_own(run):
-    said = printed(await run(FOLDER / "05-the-client.ipynb"))
+    said = printed(await run(FOLDER / "06-the-client.ipynb"))
 
     assert "INR 6,000 to 9,500 [1]\n" in said
     assert "the same conversation: True" in said
