@@ -24,7 +24,11 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
 
     On a second visit the words that no passage spoke of are searched for alone, and left out of
     the rest. What is wanted stays the same, but for a follow-up: it may have changed the subject.
+    Where only numbers are in doubt, all is planned already: what is said of them is searched for.
     """
+    if _is_only_doubtful(state):
+        searches = tuple(dict.fromkeys([*state["doubtful"], *state["searches"]]))
+        return {"searches": searches, "attempts": state["attempts"] + 1}
     asked, deps = state["question"].text, runtime.context
     talk = small_talk(asked)
     parts = [] if talk else await _parts(state, deps)
@@ -43,6 +47,12 @@ async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
         "searches": () if talk else _searches(asked, wants, state),
         "attempts": state.get("attempts", 0) + 1,
     }
+
+
+def _is_only_doubtful(state: Journey) -> bool:
+    """Tell whether something speaks of all that was asked, and only its numbers may be others."""
+    spoken = state.get("relevant") and not state.get("unheld") and not state.get("missing")
+    return bool(spoken and state.get("doubtful"))
 
 
 def _readings(part: Part, synonyms: Mapping[str, Sequence[str]], *, again: bool) -> tuple[str, ...]:

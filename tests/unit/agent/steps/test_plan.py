@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from langgraph.runtime import Runtime
+from tests.unit.agent.parts import make_passage
 
 from agentic_rag.agent.steps.plan import plan
 from agentic_rag.domain import Question, Turn
@@ -217,12 +218,34 @@ async def test_a_second_visit_keeps_the_part_that_is_held(planned):
     assert made["searches"][0] == "dogs"
 
 
-async def test_what_is_doubtful_is_searched_for_in_its_own_words(planned):
-    state = {"doubtful": ("Scaling costs INR 900.",), "attempts": 1, "held": ("What is scaling?",)}
+async def test_what_is_doubtful_is_searched_for_in_its_own_words_and_no_model_plans_it_anew(
+    make_deps,
+):
+    asked, model = "What is scaling, and is it covered?", Model(("What is scaling?", "Is it paid?"))
+    first = await plan_with(make_deps, model, asked)
+    looked = {"relevant": (make_passage("Scaling costs INR 900."),), "unheld": (), "missing": ()}
+    doubtful = {"doubtful": ("Scaling costs INR 900.",)}
 
-    made = await planned("What is scaling?", state=state, synonyms={})
+    again = await plan_with(make_deps, model, asked, state={**first, **looked, **doubtful})
 
-    assert made["searches"] == ("Scaling costs INR 900.", "What is scaling?")
+    assert again == {"searches": ("Scaling costs INR 900.", *first["searches"]), "attempts": 2}
+    assert model.asked == [asked]
+
+
+async def test_a_model_is_asked_anew_where_a_part_is_not_held(make_deps):
+    model = Model(("Does scaling hurt?",))
+    looked = {
+        "relevant": (make_passage("Scaling costs INR 900."),),
+        "unheld": ("dogs",),
+        "missing": ("dogs",),
+    }
+
+    made = await plan_with(
+        make_deps, model, "Does scaling hurt?", state={"attempts": 1, "searches": (), **looked}
+    )
+
+    assert made["attempts"] == 2
+    assert model.asked == ["Does scaling hurt?"]
 
 
 async def test_an_abbreviation_is_read_as_it_is_and_in_words(planned):
@@ -244,10 +267,11 @@ class Model:
         return self.planned
 
 
-async def plan_with(make_deps, model, text, *said):
+async def plan_with(make_deps, model, text, *said, state=None):
     history = tuple(Turn(role="user", text=each) for each in said)
     deps = make_deps(planner=model)
-    return await plan({"question": Question(text=text, history=history)}, Runtime(context=deps))
+    journey = {"question": Question(text=text, history=history)} | (state or {})
+    return await plan(journey, Runtime(context=deps))
 
 
 async def test_a_model_that_is_awake_plans_a_follow_up(make_deps):
