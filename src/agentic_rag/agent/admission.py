@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 
 from agentic_rag.errors import Overloaded
 
-_PLACES = 4  # with more they take the loop from one another, and an emergency waits for all
+_PLACES = 3  # with more they take the loop from one another, and an emergency waits for all
 _LONGEST_S = 3.0  # who has had a place for so long waits for somebody else: the next may work
 _WAITED = 0.3  # of its time a question may have to wait, as it seems: to refuse others takes time
 _NEWEST = 0.2  # how much the newest question says about how long one works
