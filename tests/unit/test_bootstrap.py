@@ -1,6 +1,7 @@
 """The house: parts picked by the settings, and nothing begun before it is opened."""
 
 import asyncio
+import gc
 import shutil
 from dataclasses import replace
 
@@ -163,3 +164,19 @@ async def test_a_fault_beside_the_answering_ends_nothing_else(settings, caplog):
     tending.cancel()
     await asyncio.wait({tending})
     assert other.ended
+
+
+async def test_what_warming_makes_is_not_looked_through_for_garbage(settings, pack):
+    here = settings(clinic_pack=pack.folder)
+    await asyncio.to_thread(ingest_folder, here, None, None)
+    house = build_house(here)
+    await house.library.open(settle=True)
+    opened = gc.get_freeze_count()
+
+    for _ in range(1_200):
+        await asyncio.sleep(0.05)
+        if (warmed := gc.get_freeze_count()) > opened:
+            break
+    await house.close()
+
+    assert warmed > opened

@@ -87,6 +87,7 @@ class Warmth:
             await self._models.connect()
         with suppress(RetrievalUnavailable):
             await self._judge.warm(passages)
+        gc.freeze()  # what was made: looking through it would stop the loop every few seconds
 
     def _rehearse(self) -> None:
         """Make now what the first questions would make while all others wait for them."""
