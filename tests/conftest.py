@@ -12,6 +12,7 @@ import pytest
 import yaml
 from filelock import FileLock
 from pytest_socket import socket_allow_hosts
+from tests.adapting.registry import Mlflow
 from tests.postgres import Postgres
 
 from agentic_rag.bootstrap.house import House, build_house
@@ -155,6 +156,17 @@ def postgres() -> Iterator[Postgres]:
         yield server.start()
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
+    """A real MLflow server; each test has a registered model of its own in it."""
+    pytest.importorskip("mlflow", reason="the extra mlops is not installed")
+    server = Mlflow(tmp_path_factory.mktemp("mlflow"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

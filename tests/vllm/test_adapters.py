@@ -72,16 +72,6 @@ FEW = {
 
 
 @pytest.fixture(scope="module")
-def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
-    pytest.importorskip("mlflow", reason="the extra mlops is not installed")
-    server = Mlflow(tmp_path_factory.mktemp("mlflow"))
-    try:
-        yield server.start()
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
 def pair(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """The addresses of two replicas that take adapters."""
     folder = tmp_path_factory.mktemp("pair")

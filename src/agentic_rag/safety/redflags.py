@@ -23,7 +23,7 @@ SHIPPED_RULES = Path(__file__).with_name("redflags.yaml")
 SELF_HARM = "self_harm"
 
 _NEAR = 8  # words between the parts of a sign
-_LATELY = 256  # conversations
+_LATELY = 64  # conversations: each is soon looked at again, and a long one is large
 _APART = 4  # what the end of a sentence counts for, in words
 
 

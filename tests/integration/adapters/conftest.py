@@ -13,17 +13,6 @@ from tests.adapting.replica import AdapterLlm
 from tests.adapting.works import Works
 
 
-@pytest.fixture(scope="session")
-def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
-    """A real MLflow server; each test has a registered model of its own in it."""
-    pytest.importorskip("mlflow", reason="the extra mlops is not installed")
-    server = Mlflow(tmp_path_factory.mktemp("mlflow"))
-    try:
-        yield server.start()
-    finally:
-        server.stop()
-
-
 @pytest.fixture
 def registry(mlflow: Mlflow) -> Iterator[Gate]:
     """The way to that server."""
