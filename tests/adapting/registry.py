@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
-from tests.integration.servers import HOST, environment, free_port, until
+from tests.integration.servers import HOST, environment, until
+from tests.ports import free_port
 
 _HOPS = {"connection", "transfer-encoding", "content-length", "server", "date", "host"}
 

@@ -15,7 +15,8 @@ from os.path import relpath
 import pytest
 import yaml
 from tests.infra.manifests import INFRA, build, of_kind, ours, texts
-from tests.integration.servers import free_port, until
+from tests.integration.servers import until
+from tests.ports import free_port
 
 from agentic_rag.adapters.shelf import Shelf
 from agentic_rag.adapters.steps.done import Done

@@ -14,7 +14,8 @@ import pytest
 from tests.conftest import made_once
 from tests.integration.doors import Answer
 from tests.integration.facts import MUST_SHOW
-from tests.integration.servers import Agent, Chroma, environment, free_port, start_agent
+from tests.integration.servers import Agent, Chroma, environment, start_agent
+from tests.ports import free_port
 
 from agentic_rag.clinic.profile import SHIPPED_PACK
 

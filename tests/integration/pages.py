@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
-from tests.integration.servers import HOST, START_LIMIT_S, Agent, environment, free_port
+from tests.integration.servers import HOST, START_LIMIT_S, Agent, environment
+from tests.ports import free_port
 
 NARROW, WIDE = 390, 1280
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from tests.integration.servers import HOST, START_LIMIT_S, STOP_LIMIT_S, free_port
+from tests.integration.servers import HOST, START_LIMIT_S, STOP_LIMIT_S
+from tests.ports import free_port
 
 _EVERY = "2s"
 

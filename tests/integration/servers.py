@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -13,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from tests.ports import HOST, free_port
 
 from agentic_rag.settings import Settings
 
 MODEL = "rag-agent"
-HOST = "127.0.0.1"
 START_LIMIT_S = 120
 STOP_LIMIT_S = 60
 COMES_LIMIT_S = 30
@@ -46,13 +45,6 @@ def until(
     while not is_so():
         assert time.monotonic() < end, otherwise() or "did not come about in time"
         time.sleep(0.005)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.fakes import ScriptedLlm
-from tests.integration.servers import AWAKE, HOST, Agent, free_port, start_agent, until
+from tests.integration.servers import AWAKE, HOST, Agent, start_agent, until
 from tests.integration.tampering import Tamper, at, tampered, words
+from tests.ports import free_port
 from tests.scripts import Run, scripts_in
 
 from agentic_rag.callers import Scope

@@ -13,7 +13,8 @@ import yaml
 from tests.dashboard import panels
 from tests.integration.otlp import Collector
 from tests.integration.prometheus import Job, Prometheus
-from tests.integration.servers import HOST, START_LIMIT_S, environment, free_port
+from tests.integration.servers import HOST, START_LIMIT_S, environment
+from tests.ports import free_port
 
 COMPONENT = Path(__file__).parents[2] / "infra" / "components" / "chroma-otel"
 EVERY_MS = "1000"

@@ -20,7 +20,8 @@ from tests.integration.facts import (
     ROOT_CANAL,
     SCALING,
 )
-from tests.integration.servers import HOST, environment, free_port
+from tests.integration.servers import HOST, environment
+from tests.ports import free_port
 
 RUN_LIMIT_S = 150
 AT_ONCE = 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster import World, read_world, served
-from tests.integration.servers import free_port
+from tests.ports import free_port
 from tests.scripts import Run, scripts_in
 
 pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is what is run")

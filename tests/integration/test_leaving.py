@@ -14,7 +14,8 @@ from tests.fakes import ScriptedLlm
 from tests.integration.conftest import StartAgent
 from tests.integration.facts import ROOT_CANAL
 from tests.integration.leave import Left, leave
-from tests.integration.servers import HOST, Agent, free_port
+from tests.integration.servers import HOST, Agent
+from tests.ports import free_port
 
 END_LIMIT_S = 20
 TIMES = 2

@@ -20,7 +20,8 @@ from tests.fakes import Arrived, ScriptedLlm
 from tests.integration.conftest import StartAgent
 from tests.integration.doors import Answer, read_columns, read_v2, tensor
 from tests.integration.facts import SUNDAY
-from tests.integration.servers import AWAKE, MODEL, Agent, Readiness, environment, free_port
+from tests.integration.servers import AWAKE, MODEL, Agent, Readiness, environment
+from tests.ports import free_port
 
 END_LIMIT_S = 45  # the grace is 30
 

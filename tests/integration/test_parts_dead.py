@@ -18,7 +18,8 @@ from tests.integration.facts import (
     essence,
 )
 from tests.integration.hurry import hurry
-from tests.integration.servers import HOST, Agent, Chroma, Readiness, free_port
+from tests.integration.servers import HOST, Agent, Chroma, Readiness
+from tests.ports import free_port
 
 NO_MODEL = "nobody/no-such-model"
 SECRET = "sk-very-secret"

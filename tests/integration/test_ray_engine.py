@@ -18,7 +18,8 @@ import psutil
 import pytest
 from tests.fakes import WordEmbedder
 from tests.integration.ray_driver import DOCUMENT_OF_THE_HOUR
-from tests.integration.servers import HOST, environment, free_port
+from tests.integration.servers import HOST, environment
+from tests.ports import free_port
 
 from agentic_rag.retrieval.embedding.embedder import Vectors
 from agentic_rag.retrieval.index import IndexShelf

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import pytest
 import trustme
 from tests.integration.facts import ROOT_CANAL
-from tests.integration.servers import HOST, Agent, free_port
+from tests.integration.servers import HOST, Agent
 from tests.integration.tampering import Reply, Tamper, at, tampered, words
+from tests.ports import free_port
 from tests.sleeping.activator import Activator
 from tests.sleeping.server import command
 from typer.testing import CliRunner

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tests.ports import HOST, free_port
 from tests.sleeping.server import ROOT
 
-HOST = "127.0.0.1"
 _POLL_S = 0.02
 _REASONS = {404: "Not Found", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
@@ -137,8 +137,7 @@ class Activator:
                 await self._listen()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with _bound(0) as probe:
-            self._backend = int(probe.getsockname()[1])
+        self._backend = free_port()
         self.starts.append(time.monotonic())
         self._process = subprocess.Popen(
             [part.format(port=self._backend) for part in self.command],

@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 from tests.integration.conftest import StartAgent, small_pack, start  # noqa: F401  # fixtures
-from tests.integration.servers import Agent, Chroma, free_port
+from tests.integration.servers import Agent, Chroma
 from tests.integration.switching import Crowd, Seen, make_pack, make_versions
+from tests.ports import free_port
 
 from agentic_rag.bootstrap.indexing import build_workshop
 from agentic_rag.retrieval.ingesting.rollback import use
