@@ -51,8 +51,8 @@ class Admission:
         self._most = most
         self._patience_s = patience_s
         self._places = self._free = places
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []  # a heap: the oldest first
-        self._numbers = count()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap: the oldest first
+        self._numbers, self._turns = count(), count()
         self._work_s = 0.0  # that a question takes of a place
 
     @asynccontextmanager
@@ -93,7 +93,8 @@ class Admission:
             self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (number, turn))
+        # one who gave up is still in the heap when it comes again: futures have no order
+        heapq.heappush(self._waiting, (number, next(self._turns), turn))
         self._count_queued(1)
         try:
             async with asyncio.timeout(max(0.0, latest - time.monotonic())):
@@ -108,7 +109,7 @@ class Admission:
     def give(self) -> None:
         """Give a place back, or on to who has waited longest."""
         while self._waiting:
-            _, turn = heapq.heappop(self._waiting)
+            *_, turn = heapq.heappop(self._waiting)
             if not turn.done():  # who has left is still in the heap
                 turn.set_result(None)
                 return

@@ -1,6 +1,5 @@
 """The LLM ladder: rungs tried from the top, the last of which always answers."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -61,12 +60,12 @@ class _Note:
 
     messages: tuple[tuple[str, str], ...]
     max_tokens: int | None
+    deadline: float | None
     wants: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
     temperature: float | None = 0.0
     sampling: Sampling = field(default_factory=Sampling)
     when_cold: WhenCold = WhenCold.EXTRACTIVE
-    deadline: float | None = None
     hear: Callable[[str], None] | None = None
 
 
@@ -122,11 +121,12 @@ class Ladder:
         at = next(awake, None)
         if at is None:
             return None
-        note = _Note(messages=messages, max_tokens=max_tokens)
+        # a deadline, not a timeout: who waits to be worked at again afterwards is no slow model
+        deadline = time.monotonic() + timeout_s
+        note = _Note(messages=messages, max_tokens=max_tokens, deadline=deadline)
         try:
-            async with asyncio.timeout(timeout_s):
-                return (await self._rungs[at].write(note)).text
-        except (LlmUnavailable, TimeoutError) as error:
+            return (await self._rungs[at].write(note)).text
+        except LlmUnavailable as error:
             logger.info("a rung did not plan: %s", type(error).__name__)
             self._answered.pop(at, None)
             return None

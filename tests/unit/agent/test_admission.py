@@ -165,6 +165,28 @@ async def test_who_waits_for_a_model_leaves_the_place_and_comes_back_before_newc
     assert worker.begun == ["second", "came back", "third"]
 
 
+async def test_who_gives_up_coming_back_and_tries_again_takes_no_place_with_him():
+    admission = Admission(places=1)
+    worker = Worker(admission)
+
+    async def impatient() -> None:
+        async with admission.admitted():
+            for limit_s in (0.05, 10):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(limit_s), put_aside():
+                        await settle()
+            worker.begun.append("came back")
+
+    asking = [asyncio.create_task(impatient()), asyncio.create_task(worker.work("other"))]
+    await asyncio.sleep(0.2)
+    worker.done.set()
+    await asyncio.wait_for(asyncio.gather(*asking), 5)
+    await asyncio.wait_for(worker.work("next"), 5)
+
+    assert worker.begun == ["other", "came back", "next"]
+    assert admission.queued == 0
+
+
 async def test_who_has_a_place_too_long_waits_for_somebody_and_another_may_work():
     admission = Admission(places=1)
     worker = Worker(admission)

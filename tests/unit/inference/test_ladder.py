@@ -11,8 +11,10 @@ import pytest
 from tests.fakes import ScriptedLlm
 from tests.unit.agent.parts import Pen
 
+from agentic_rag.agent.admission import Admission
 from agentic_rag.agent.deps import Brief
 from agentic_rag.bootstrap.house import build_house
+from agentic_rag.bootstrap.models import Awaited
 from agentic_rag.domain import Degraded, Draft
 from agentic_rag.errors import LlmUnavailable
 from agentic_rag.inference.ladder import Ladder
@@ -278,18 +280,31 @@ async def test_a_model_that_failed_since_is_not_asked_to_plan():
     assert await ask_awake(ladder) is None
 
 
-async def test_a_model_that_plans_slowly_is_not_waited_for():
-    class Slow(Pen):
-        async def write(self, brief):
-            if brief.messages == MESSAGES:
-                await asyncio.sleep(30)
-            return await super().write(brief)
+async def test_a_model_that_plans_slowly_is_not_waited_for(settings):
+    with ScriptedLlm(reply="40 minutes. [1]") as llm:
+        async with ladder_of(settings(llm_base_url=llm.base_url)) as ladder:
+            await ladder.write(BRIEF)
+            llm.fault = "hang"
+            start = time.monotonic()
 
-    ladder = Ladder([Slow("An answer.")], floor=Pen())
-    await ladder.write(BRIEF)
+            assert await ask_awake(ladder) is None
+            assert await ask_awake(ladder) is None
+            assert time.monotonic() - start < 10
 
-    start = time.monotonic()
 
-    assert await ask_awake(ladder) is None
-    assert await ask_awake(ladder) is None
-    assert time.monotonic() - start < 10
+async def test_who_waits_to_be_worked_at_again_has_the_plan_of_a_model_that_was_quick():
+    admission = Admission(places=1)
+    ladder = Ladder([Awaited(Pen("A plan."))], floor=Pen())
+
+    async def hold() -> None:
+        async with admission.admitted():
+            await asyncio.sleep(0.4)  # longer than a model may plan
+
+    async with admission.admitted():
+        await ladder.write(BRIEF)
+        holding = asyncio.create_task(hold())
+        await asyncio.sleep(0)  # it is in the queue
+        planned = await ask_awake(ladder)
+        assert holding.done()
+
+    assert planned == "A plan."
