@@ -170,8 +170,16 @@ def question_alone(asked: str) -> str:
     """
     found = list(_LEAD.finditer(asked))
     alone = asked[found[-1].end() :] if found else ""
-    points = _POINTS.search(alone)
-    return alone if heavy(alone) and not points else ""
+    return alone if heavy(alone) and not points(alone) else ""
+
+
+def points(asked: str) -> bool:
+    """Tell whether a word stands for something that was named elsewhere.
+
+    >>> points("how long will it take"), points("how long does scaling take")
+    (True, False)
+    """
+    return bool(_POINTS.search(asked))
 
 
 def _joined(clause: str) -> list[Part]:

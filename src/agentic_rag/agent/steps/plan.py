@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.planning.aspects import heavy
 from agentic_rag.agent.planning.follow_up import context_of, looser
-from agentic_rag.agent.planning.parts import Part, parts_of, question_alone
+from agentic_rag.agent.planning.parts import Part, parts_of, points, question_alone
 from agentic_rag.agent.planning.small_talk import small_talk
 from agentic_rag.agent.planning.tongue import ENGLISH, in_english, language_of
 from agentic_rag.agent.state import Journey
@@ -72,7 +72,7 @@ async def _parts(state: Journey, deps: Deps) -> list[Part]:
     context = context_of([replace(turn, text=_read(turn)) for turn in question.history])
     asked = await deps.retriever.mend(_in_english(_to_the_clinic(question.text)))
     parts = parts_of(asked, context)
-    if deps.planner and (context.topic or again or len(parts) > 1):
+    if deps.planner and (context.topic or again or _is_guessed(parts)):
         planned = await deps.planner.plan(question.text, question.history)
         if planned:
             return [Part(each, each) for each in planned]
@@ -84,6 +84,11 @@ async def _parts(state: Journey, deps: Deps) -> list[Part]:
         else replace(part, asked=looser(part.asked, part.bare, context))
         for part in parts
     ]
+
+
+def _is_guessed(parts: Sequence[Part]) -> bool:
+    """Tell whether several things are asked of which a rule is not sure."""
+    return len(parts) > 1 and any(each.loose or points(each.asked) for each in parts)
 
 
 def _is_held(part: Part, state: Journey, deps: Deps) -> bool:

@@ -221,7 +221,7 @@ async def test_a_second_visit_keeps_the_part_that_is_held(planned):
 async def test_what_is_doubtful_is_searched_for_in_its_own_words_and_no_model_plans_it_anew(
     make_deps,
 ):
-    asked, model = "What is scaling, and is it covered?", Model(("What is scaling?", "Is it paid?"))
+    asked, model = "How much are scaling and polishing?", Model(("What is scaling?", "Is it paid?"))
     first = await plan_with(make_deps, model, asked)
     looked = {"relevant": (make_passage("Scaling costs INR 900."),), "unheld": (), "missing": ()}
     doubtful = {"doubtful": ("Scaling costs INR 900.",)}
@@ -296,6 +296,30 @@ async def test_a_model_is_not_asked_about_a_plain_question_or_small_talk(make_de
     await plan_with(make_deps, model, "thanks!", "What does scaling cost?")
 
     assert model.asked == []
+
+
+async def test_a_model_is_not_asked_about_two_questions_that_are_clear_by_themselves(make_deps):
+    model = Model(("something",))
+
+    made = await plan_with(make_deps, model, "What does scaling cost and do you take insurance?")
+
+    assert model.asked == []
+    assert len(made["wants"]) == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "What must I bring to the first visit and how long will it take?",  # the visit?
+        "How much are scaling and polishing?",  # one thing or two?
+    ],
+)
+async def test_a_model_is_asked_about_two_questions_where_a_rule_would_guess(make_deps, said):
+    model = Model(("something",))
+
+    await plan_with(make_deps, model, said)
+
+    assert model.asked == [said]
 
 
 async def test_planning_takes_no_time_to_speak_of(planned):
