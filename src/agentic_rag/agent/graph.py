@@ -3,11 +3,12 @@
 import time
 from collections.abc import Awaitable, Callable
 from functools import cache, wraps
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args, get_type_hints
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.state import Journey
@@ -26,6 +27,9 @@ from agentic_rag.domain import StepBegun
 from agentic_rag.tracing import span
 
 Step = Callable[[Journey, Runtime[Deps]], Awaitable[Journey]]
+Choice = Callable[[Journey, Deps], str]
+"""Names the step that comes next."""
+
 _STEPS: tuple[Step, ...] = (
     triage, plan, retrieve, grade, compose, generate, cite, escalate, greet, decline,
 )  # fmt: skip
@@ -36,13 +40,20 @@ Graph = CompiledStateGraph[Journey, Deps, Journey, Journey]
 def build_graph() -> Graph:
     """Wire the steps as the drawing in the README has them."""
     graph = StateGraph(Journey, context_schema=Deps)
+    choices: dict[str, Choice] = {
+        "triage": after_triage,
+        "plan": after_plan,
+        "grade": after_grade,
+    }
     for step in _STEPS:
-        graph.add_node(step.__name__, cast(Any, _timed(step)))
+        name, done = step.__name__, _timed(step)
+        if choice := choices.get(name):
+            ways = get_args(get_type_hints(choice)["return"])
+            graph.add_node(name, cast(Any, _choosing(done, choice)), destinations=ways)
+        else:
+            graph.add_node(name, cast(Any, done))
     graph.add_edge(START, "triage")
-    graph.add_conditional_edges("triage", after_triage)
-    graph.add_conditional_edges("plan", after_plan)
     graph.add_edge("retrieve", "grade")
-    graph.add_conditional_edges("grade", after_grade)
     graph.add_edge("compose", "generate")
     graph.add_edge("generate", "cite")
     graph.add_edge("cite", END)
@@ -70,27 +81,38 @@ async def rushed(journey: Journey, deps: Deps) -> Journey | None:
     return journey
 
 
-async def after_triage(state: Journey) -> Literal["escalate", "decline", "plan"]:
+def after_triage(state: Journey, _deps: Deps) -> Literal["escalate", "decline", "plan"]:
     """A red flag leaves at once, before anything that could fail; then what is nobody's to know."""
     if state["alarm"]:
         return "escalate"
     return "decline" if state["pries"] else "plan"
 
 
-async def after_plan(state: Journey) -> Literal["greet", "retrieve"]:
+def after_plan(state: Journey, _deps: Deps) -> Literal["greet", "retrieve"]:
     """A message that asks nothing needs no search."""
     return "greet" if state["small_talk"] else "retrieve"
 
 
-async def after_grade(
-    state: Journey, runtime: Runtime[Deps]
-) -> Literal["compose", "plan", "decline"]:
+def after_grade(state: Journey, deps: Deps) -> Literal["compose", "plan", "decline"]:
     """Look again, while that is allowed, for what no passage answers, or may know better."""
-    can_look_again = state["attempts"] < runtime.context.limits.max_attempts
+    can_look_again = state["attempts"] < deps.limits.max_attempts
     wants_to = state["unheld"] or state["doubtful"] or not state["relevant"]
     if can_look_again and not state["trouble"] and wants_to:
         return "plan"
     return "compose" if state["relevant"] else "decline"
+
+
+def _choosing(
+    step: Step, choice: Choice
+) -> Callable[[Journey, Runtime[Deps]], Awaitable[Command[str]]]:
+    """Let a step say where it goes on: a conditional edge would read all of the state anew."""
+
+    async def run(state: Journey, runtime: Runtime[Deps]) -> Command[str]:
+        written = await step(state, runtime)
+        goes_to = choice(cast(Journey, {**state, **written}), runtime.context)
+        return Command(update=written, goto=goes_to)
+
+    return run
 
 
 def _timed(step: Step) -> Step:
