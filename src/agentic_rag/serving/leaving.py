@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+import uvloop
 from kserve import ModelServer
 
 from agentic_rag.agent.admission import Admission
@@ -44,6 +45,10 @@ class PatientServer(ModelServer):  # type: ignore[misc]  # kserve ships no types
         self._host = host
         self._certificates = certificates
         self._leaving: asyncio.Task[None] | None = None
+
+    def setup_event_loop(self) -> None:
+        """Have all of it run by uvloop; kserve would set up a loop that nobody runs."""
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
     def register_signal_handler(self) -> None:
         """Leave that to `_serve`: uvicorn would put its own in their place."""
