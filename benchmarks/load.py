@@ -1,6 +1,6 @@
-"""Many callers at once, each question a new one: the agent beside a chat API of the usual kind.
+"""Many callers at once, each question a new one: the agent beside chat APIs of the usual kind.
 
-Both ask the same model, in the same run, one after the other; the callers are a process of theirs.
+All ask the same model, in the same run, one after the other; the callers are a process of theirs.
 """
 
 import json
@@ -20,6 +20,11 @@ from servers import AGENT, Server, running
 _HERE = Path(__file__).parent
 UPSTREAM = (str(_HERE / "upstream.py"),)
 _PLAIN = (str(_HERE / "plain_chat.py"),)
+_SERVERS = {
+    "plain chat API": _PLAIN,
+    "with MiniLM made per request": (*_PLAIN, "--each-time"),
+    "rag-agent": AGENT,
+}
 _ENDLESS = 100_000  # questions: more than are asked
 _ROWS = {
     "throughput": "requests/s",
@@ -40,13 +45,12 @@ def main(
     embedder: Annotated[str, typer.Option(help="Folder of an export, as the image has one.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Measure requests a second and latency of both."""
+    """Measure requests a second and latency of each."""
     with running(UPSTREAM) as upstream:
         url = f"http://127.0.0.1:{upstream.port}/v1"
         told = {"LLM_BASE_URL": url, "EMBEDDING_DIR": embedder}
         reports = {
-            name: _measured(module, told, seconds, callers)
-            for name, module in {"plain chat API": _PLAIN, "rag-agent": AGENT}.items()
+            name: _measured(module, told, seconds, callers) for name, module in _SERVERS.items()
         }
     if as_json:
         print(json.dumps(reports))

@@ -1,7 +1,8 @@
 """The baseline: a chat API over documents, written the usual way.
 
 FastAPI, a client of the model made for each request, MiniLM asked for each question, the three
-nearest paragraphs in the prompt, and what comes back is passed on unchecked.
+nearest paragraphs in the prompt, and what comes back is passed on unchecked. With `--each-time`
+MiniLM is made for each request, too, as many a tutorial has it.
 """
 
 import argparse
@@ -24,17 +25,23 @@ _TOP = 3
 class Library:
     """The clinic's paragraphs and their vectors."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, each_time: bool) -> None:
+        self._each_time = each_time
         files = sorted(SHIPPED_PACK.glob("documents/**/*.md"))
         texts = [file.read_text("utf-8") for file in files]
         self.paragraphs = [p.strip() for text in texts for p in text.split("\n\n") if p.strip()]
-        self.model = SentenceTransformer(find_weights(get_settings().embedding_model))
+        self.model = _embedder()
         self.vectors = self.model.encode(self.paragraphs, normalize_embeddings=True)
 
     def nearest(self, question: str) -> list[str]:
         """Return the paragraphs nearest to a question."""
-        vector = self.model.encode([question], normalize_embeddings=True)[0]
+        model = _embedder() if self._each_time else self.model
+        vector = model.encode([question], normalize_embeddings=True)[0]
         return [self.paragraphs[at] for at in np.argsort(-(self.vectors @ vector))[:_TOP]]
+
+
+def _embedder() -> SentenceTransformer:
+    return SentenceTransformer(find_weights(get_settings().embedding_model))
 
 
 @app.get("/v2/models/rag-agent/ready")
@@ -65,8 +72,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--http_port", type=int, required=True)
     parser.add_argument("--grpc_port", type=int)
-    app.state.library = Library()
-    uvicorn.run(app, port=parser.parse_args().http_port, log_level="warning")
+    parser.add_argument("--each-time", action="store_true", help="make MiniLM for each request")
+    asked = parser.parse_args()
+    app.state.library = Library(each_time=asked.each_time)
+    uvicorn.run(app, port=asked.http_port, log_level="warning")
 
 
 if __name__ == "__main__":
