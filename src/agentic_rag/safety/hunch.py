@@ -5,7 +5,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import compress, pairwise
@@ -16,6 +16,7 @@ from agentic_rag.safety.conversation import Reading
 from agentic_rag.safety.spelling import TURN, indic
 
 WEIGHTS = Path(__file__).with_name("hunch.json")
+SILENT = -10.0  # the score of what is only talked about
 WINDOW = 60  # words that are judged together: the set's messages are no longer, as a rule
 
 _SHORTEST, _LONGEST = 2, 4
@@ -59,7 +60,7 @@ def _ways(reading: Reading, start: int, stop: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Hunch:
-    """Weights by trait; a score above nought is an alarm.
+    """Weights by trait, and a bias; the more, the more it sounds like an alarm.
 
     Attributes:
         concepts: the names of the concepts, by bit.
@@ -89,9 +90,10 @@ class Hunch:
             for way in range(_WAYS + 1)
         )
 
-    def speaks(self, views: Iterable[View]) -> bool:
-        """Tell whether some stretch sounds like an alarm."""
-        return any(view.words and self.score(view) > 0 for view in views)
+    def score_of(self, reading: Reading) -> float:
+        """Return the score of the stretch of what was said last that sounds most like an alarm."""
+        scores = (self.score(view) for view in views_of(reading) if view.words)
+        return max(scores, default=SILENT)
 
     def score(self, view: View) -> float:
         """Return how much a stretch sounds like an alarm."""

@@ -1,0 +1,132 @@
+"""A network: small convolutions over the words of a conversation, beside the hunch's sums. Pure.
+
+`benchmarks/train_triage.py` makes its weights from the project's own set.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from agentic_rag.safety.conversation import Reading
+from agentic_rag.safety.hunch import letter_runs
+from agentic_rag.safety.spelling import TURN, indic
+
+Floats = npt.NDArray[np.float32]
+
+NETWORK = Path(__file__).with_name("network.npz")
+BUCKETS = 1 << 13  # of runs of letters
+REACH = (1, 2, 4)  # words between the three that a convolution joins, by layer
+SEEN = 96  # words that are judged together, as in training
+LOOKS_BACK = 480  # words: what is further back is left to the rules
+STATES = (
+    12  # three ways that a word is meant, told or only talked about, before or in the last turn
+)
+
+_STRIDE = 48
+_RUNS = 60
+_ROWS = 16  # words: a larger product would wake threads, which take longer than it does
+_LETTERS = 24
+
+
+def buckets_of(word: str) -> list[int]:
+    """Return the buckets that the letters of a word fall into."""
+    runs = [*letter_runs(word), f"={indic(word[:_LETTERS])}"]
+    return [crc32(run.encode()) % BUCKETS for run in runs[:_RUNS]]
+
+
+def states_of(reading: Reading, start: int) -> list[int]:
+    """Return for each word from `start` on how it is meant, and whether it was said last."""
+    last = reading.turns[-1][0] if reading.turns else 0
+    return [
+        2 * reading.meant[at] + reading.muted[at] + (STATES // 2 if at >= last else 0)
+        for at in range(start, len(reading.texts))
+    ]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Weights by name, as `benchmarks/train_triage.py` gives them; a score above nought speaks."""
+
+    weights: Mapping[str, Floats]
+
+    @cached_property
+    def _letters(self) -> Callable[[str], Floats]:
+        return lru_cache(maxsize=1 << 15)(self._sum_letters)
+
+    @cached_property
+    def _concepts(self) -> Callable[[int, int], Floats]:
+        return lru_cache(maxsize=1 << 14)(self._sum_concepts)
+
+    def score(self, reading: Reading) -> float:
+        """Return how much the gravest stretch of a conversation sounds like an alarm."""
+        start = max(0, len(reading.texts) - LOOKS_BACK)
+        if start == len(reading.texts):
+            return -np.inf
+        near = self._join(self._words(reading, start), 1)
+        far = self._join(near, 2) + near
+        farther = self._join(far, 3) + far
+        first = max(len(near) - SEEN, 0) % _STRIDE
+        return max(
+            self._judge(near[at : at + SEEN], farther[at : at + SEEN])
+            for at in {0, *range(first, max(len(near) - SEEN, 0) + 1, _STRIDE)}
+        )
+
+    def _words(self, reading: Reading, start: int) -> Floats:
+        states = states_of(reading, start)
+        letters = [self._letters(word) for word in reading.texts[start:]]
+        ways = (state % (STATES // 2) for state in states)
+        concepts = [*map(self._concepts, reading.concepts[start:], ways)]
+        return np.concatenate(
+            [
+                np.concatenate(letters).reshape(len(letters), -1),
+                np.concatenate(concepts).reshape(len(concepts), -1),
+                self.weights["state"][states],
+                self.weights["gap"][[min(gap, TURN) for gap in reading.gaps[start:]]],
+            ],
+            axis=1,
+        )
+
+    def _join(self, words: Floats, layer: int) -> Floats:
+        """Join each word with one before and one after it, and keep what speaks for something."""
+        reach, count = REACH[layer - 1], len(words)
+        padded = np.pad(words, ((reach, reach + -count % _ROWS), (0, 0)))
+        whole = len(padded) - 2 * reach
+        three = [padded[at : at + whole] for at in (0, reach, 2 * reach)]
+        rows = np.concatenate(three, axis=1).reshape(-1, _ROWS, 3 * words.shape[1])
+        weights, bias = self.weights[f"join{layer}"], self.weights[f"bias{layer}"]
+        joined: Floats = (rows @ weights + bias).reshape(whole, -1)[:count]
+        return np.maximum(joined, np.float32(0))
+
+    def _judge(self, near: Floats, far: Floats) -> float:
+        seen = np.concatenate([far.max(0), near.max(0), far.mean(0)])
+        return float(seen @ self.weights["judge"] + self.weights["bias"][0])
+
+    def _sum_letters(self, word: str) -> Floats:
+        summed: Floats = self.weights["letters"][buckets_of(word)].sum(0)
+        return summed
+
+    def _sum_concepts(self, concepts: int, way: int) -> Floats:
+        """Sum what concepts mean; it knows none of a pack's own."""
+        known = self.weights["concepts"]
+        at = [6 * bit + way for bit in range(len(known) // 6) if concepts >> bit & 1]
+        summed: Floats = known[at].sum(0)
+        return summed
+
+
+def read_network(path: Path = NETWORK) -> Network:
+    """Read the shipped weights.
+
+    Raises:
+        OSError, ValueError, KeyError: they are broken.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        table: dict[str, Any] = {name: file[name] for name in file.files}
+    scales = {name: table.pop(f"{name}_scale") for name in ("letters", "concepts")}
+    weights = {name: each.astype(np.float32) for name, each in table.items()}
+    return Network({n: w * scales.get(n, np.float32(1)) for n, w in weights.items()})
