@@ -5,7 +5,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import compress, pairwise
@@ -90,10 +90,9 @@ class Hunch:
             for way in range(_WAYS + 1)
         )
 
-    def score_of(self, reading: Reading) -> float:
-        """Return the score of the stretch of what was said last that sounds most like an alarm."""
-        scores = (self.score(view) for view in views_of(reading) if view.words)
-        return max(scores, default=SILENT)
+    def highest(self, views: Iterable[View]) -> float:
+        """Return the score of the stretch that sounds most like an alarm."""
+        return max((self.score(view) for view in views if view.words), default=SILENT)
 
     def score(self, view: View) -> float:
         """Return how much a stretch sounds like an alarm."""
@@ -108,7 +107,7 @@ class Hunch:
         return total
 
     def _word(self, word: str) -> float:
-        return sum(self.weights.get(run, 0.0) for run in _traits_of_word(word))
+        return sum(self.weights.get(run, 0.0) for run in traits_of_word(word))
 
     def _pair(self, word: str, after: str) -> float:
         return self.weights.get(_trait_of_pair(word, after), 0.0)
@@ -127,7 +126,7 @@ def traits_of(view: View, concepts: Sequence[str]) -> dict[str, float]:
     """Return what a hunch is trained on: the traits of a stretch, and how much of each."""
     share = 1 / math.sqrt(max(1, len(view.words)))
     traits: dict[str, float] = {}
-    found = [trait for word in view.words for trait in _traits_of_word(word)]
+    found = [trait for word in view.words for trait in traits_of_word(word)]
     found += [_trait_of_pair(*pair) for pair in pairwise((_START, *view.words))]
     for trait in found:
         traits[trait] = traits.get(trait, 0.0) + share
@@ -152,8 +151,10 @@ def letter_runs(word: str) -> list[str]:
     ]
 
 
-def _traits_of_word(word: str) -> list[str]:
-    return [*letter_runs(word), f"={indic(word[:_LETTERS])}"]
+@lru_cache(maxsize=1 << 14)
+def traits_of_word(word: str) -> tuple[str, ...]:
+    """Return the runs of letters of a word, and the word as it is heard."""
+    return *letter_runs(word), f"={indic(word[:_LETTERS])}"
 
 
 def _trait_of_pair(word: str, after: str) -> str:

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from agentic_rag.safety.conversation import Reading
-from agentic_rag.safety.hunch import letter_runs
-from agentic_rag.safety.spelling import TURN, indic
+from agentic_rag.safety.hunch import traits_of_word
+from agentic_rag.safety.spelling import TURN
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,7 +23,7 @@ NETWORK = Path(__file__).with_name("network.npz")
 BUCKETS = 1 << 13  # of runs of letters
 REACH = (1, 2, 4)  # words between the three that a convolution joins, by layer
 SEEN = 96  # words that are judged together, as in training
-LOOKS_BACK = 480  # words: what is further back is left to the rules
+LOOKS_BACK = 192  # words: what is further back is left to the rules
 STATES = (
     12  # three ways that a word is meant, told or only talked about, before or in the last turn
 )
@@ -31,13 +31,11 @@ STATES = (
 _STRIDE = 48
 _RUNS = 60
 _ROWS = 16  # words: a larger product would wake threads, which take longer than it does
-_LETTERS = 24
 
 
 def buckets_of(word: str) -> list[int]:
     """Return the buckets that the letters of a word fall into."""
-    runs = [*letter_runs(word), f"={indic(word[:_LETTERS])}"]
-    return [crc32(run.encode()) % BUCKETS for run in runs[:_RUNS]]
+    return [crc32(run.encode()) % BUCKETS for run in traits_of_word(word)[:_RUNS]]
 
 
 def states_of(reading: Reading, start: int) -> list[int]:
@@ -63,6 +61,12 @@ class Network:
     def _concepts(self) -> Callable[[int, int], Floats]:
         return lru_cache(maxsize=1 << 14)(self._sum_concepts)
 
+    @cached_property
+    def _places(self) -> Floats:
+        """Return what each state means together with each gap, by state and gap."""
+        state, gap = self.weights["state"], self.weights["gap"]
+        return np.concatenate([state.repeat(len(gap), 0), np.tile(gap, (len(state), 1))], axis=1)
+
     def score(self, reading: Reading) -> float:
         """Return how much the gravest stretch of a conversation sounds like an alarm."""
         start = max(0, len(reading.texts) - LOOKS_BACK)
@@ -79,18 +83,14 @@ class Network:
 
     def _words(self, reading: Reading, start: int) -> Floats:
         states = states_of(reading, start)
-        letters = [self._letters(word) for word in reading.texts[start:]]
+        count = len(states)
         ways = (state % (STATES // 2) for state in states)
-        concepts = [*map(self._concepts, reading.concepts[start:], ways)]
-        return np.concatenate(
-            [
-                np.concatenate(letters).reshape(len(letters), -1),
-                np.concatenate(concepts).reshape(len(concepts), -1),
-                self.weights["state"][states],
-                self.weights["gap"][[min(gap, TURN) for gap in reading.gaps[start:]]],
-            ],
-            axis=1,
-        )
+        letters = np.concatenate([*map(self._letters, reading.texts[start:])])
+        concepts = np.concatenate([*map(self._concepts, reading.concepts[start:], ways)])
+        gaps = zip(states, reading.gaps[start:], strict=True)
+        places = self._places[[(TURN + 1) * state + gap for state, gap in gaps]]
+        words = (letters.reshape(count, -1), concepts.reshape(count, -1), places)
+        return np.concatenate(words, axis=1)
 
     def _join(self, words: Floats, layer: int) -> Floats:
         """Join each word with one before and one after it, and keep what speaks for something."""

@@ -11,7 +11,7 @@ import yaml
 from agentic_rag.errors import BadPack
 from agentic_rag.safety.conversation import Reading
 from agentic_rag.safety.framing import Framing
-from agentic_rag.safety.hunch import Hunch, read_hunches
+from agentic_rag.safety.hunch import Hunch, read_hunches, views_of
 from agentic_rag.safety.lexicon import Lexicon, read_lexicon
 from agentic_rag.safety.network import LOOKS_BACK, Network, read_network
 from agentic_rag.safety.signs import Page, Term, read_sign
@@ -109,13 +109,17 @@ class RedFlags:
 
     def _find(self, turns: tuple[str, ...]) -> Alarm | None:
         reading = self.read(turns)
-        hinted = self.by_hint(reading)
+        page = Page(reading)
+        hinted = _find_any(self._signs_and_hints, page)
         is_long = len(reading.texts) > LOOKS_BACK  # the network does not look at all of it
-        if hinted and (is_long or self.by_rule(reading)):
+        if hinted and (is_long or _find_any(self._signs, page)):
             return hinted
-        if not self._sounds(reading, is_hinted=hinted is not None):
+        views = list(views_of(reading))
+        joined = self.network.score(reading)
+        heard = self.hunches["emergency"].highest(views) + (max(joined, 0) if is_long else joined)
+        if heard + _HINTED * (hinted is not None) <= 0:
             return None
-        is_crisis = self.hunches["crisis"].score_of(reading) > 0
+        is_crisis = self.hunches["crisis"].highest(views) > 0
         return _HUNCHES["crisis"] if is_crisis else hinted or _HUNCHES["emergency"]
 
     def by_rule(self, reading: Reading) -> Alarm | None:
@@ -125,10 +129,6 @@ class RedFlags:
     def by_hint(self, reading: Reading) -> Alarm | None:
         """Return the gravest alarm that a rule raises or hints at."""
         return _find_any(self._signs_and_hints, Page(reading))
-
-    def _sounds(self, reading: Reading, *, is_hinted: bool) -> bool:
-        heard = self.network.score(reading) + self.hunches["emergency"].score_of(reading)
-        return heard + _HINTED * is_hinted > 0
 
 
 def _find_any(sought: Sequence[_Sought], page: Page) -> Alarm | None:
