@@ -23,7 +23,7 @@ NETWORK = Path(__file__).with_name("network.npz")
 BUCKETS = 1 << 13  # of runs of letters
 REACH = (1, 2, 4)  # words between the three that a convolution joins, by layer
 SEEN = 96  # words that are judged together, as in training
-LOOKS_BACK = 192  # words: what is further back is left to the rules
+LOOKS_BACK = 128  # words: what is further back is left to the rules
 STATES = (
     12  # three ways that a word is meant, told or only talked about, before or in the last turn
 )
