@@ -22,13 +22,11 @@ Floats = npt.NDArray[np.float32]
 NETWORK = Path(__file__).with_name("network.npz")
 BUCKETS = 1 << 13  # of runs of letters
 REACH = (1, 2, 4)  # words between the three that a convolution joins, by layer
-SEEN = 96  # words that are judged together, as in training
-LOOKS_BACK = 128  # words: what is further back is left to the rules
+SEEN = 96  # words that it was taught to judge together; longer talk is left to rules and hunch
 STATES = (
     12  # three ways that a word is meant, told or only talked about, before or in the last turn
 )
 
-_STRIDE = 48
 _RUNS = 60
 _ROWS = 16  # words: a larger product would wake threads, which take longer than it does
 
@@ -38,7 +36,7 @@ def buckets_of(word: str) -> list[int]:
     return [crc32(run.encode()) % BUCKETS for run in traits_of_word(word)[:_RUNS]]
 
 
-def states_of(reading: Reading, start: int) -> list[int]:
+def states_of(reading: Reading, start: int = 0) -> list[int]:
     """Return for each word from `start` on how it is meant, and whether it was said last."""
     last = reading.turns[-1][0] if reading.turns else 0
     return [
@@ -68,26 +66,20 @@ class Network:
         return np.concatenate([state.repeat(len(gap), 0), np.tile(gap, (len(state), 1))], axis=1)
 
     def score(self, reading: Reading) -> float:
-        """Return how much the gravest stretch of a conversation sounds like an alarm."""
-        start = max(0, len(reading.texts) - LOOKS_BACK)
-        if start == len(reading.texts):
+        """Return how much a conversation of at most `SEEN` words sounds like an alarm."""
+        if not reading.texts:
             return -np.inf
-        near = self._join(self._words(reading, start), 1)
+        near = self._join(self._words(reading), 1)
         far = self._join(near, 2) + near
-        farther = self._join(far, 3) + far
-        first = max(len(near) - SEEN, 0) % _STRIDE
-        return max(
-            self._judge(near[at : at + SEEN], farther[at : at + SEEN])
-            for at in {0, *range(first, max(len(near) - SEEN, 0) + 1, _STRIDE)}
-        )
+        return self._judge(near, self._join(far, 3) + far)
 
-    def _words(self, reading: Reading, start: int) -> Floats:
-        states = states_of(reading, start)
+    def _words(self, reading: Reading) -> Floats:
+        states = states_of(reading)
         count = len(states)
         ways = (state % (STATES // 2) for state in states)
-        letters = np.concatenate([*map(self._letters, reading.texts[start:])])
-        concepts = np.concatenate([*map(self._concepts, reading.concepts[start:], ways)])
-        gaps = zip(states, reading.gaps[start:], strict=True)
+        letters = np.concatenate([*map(self._letters, reading.texts)])
+        concepts = np.concatenate([*map(self._concepts, reading.concepts, ways)])
+        gaps = zip(states, reading.gaps, strict=True)
         places = self._places[[(TURN + 1) * state + gap for state, gap in gaps]]
         words = (letters.reshape(count, -1), concepts.reshape(count, -1), places)
         return np.concatenate(words, axis=1)

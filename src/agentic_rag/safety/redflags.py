@@ -13,7 +13,7 @@ from agentic_rag.safety.conversation import Reading
 from agentic_rag.safety.framing import Framing
 from agentic_rag.safety.hunch import Hunch, read_hunches, views_of
 from agentic_rag.safety.lexicon import Lexicon, read_lexicon
-from agentic_rag.safety.network import LOOKS_BACK, Network, read_network
+from agentic_rag.safety.network import SEEN, Network, read_network
 from agentic_rag.safety.signs import Page, Term, read_sign
 from agentic_rag.safety.spelling import read_words
 from agentic_rag.yaml_files import read_yaml
@@ -111,13 +111,14 @@ class RedFlags:
         reading = self.read(turns)
         page = Page(reading)
         hinted = _find_any(self._signs_and_hints, page)
-        is_long = len(reading.texts) > LOOKS_BACK  # the network does not look at all of it
+        is_long = len(reading.texts) > SEEN
         if hinted and (is_long or _find_any(self._signs, page)):
             return hinted
         views = list(views_of(reading))
-        joined = self.network.score(reading)
-        heard = self.hunches["emergency"].highest(views) + (max(joined, 0) if is_long else joined)
-        if heard + _HINTED * (hinted is not None) <= 0:
+        heard = self.hunches["emergency"].highest(views) + _HINTED * (hinted is not None)
+        if not is_long:
+            heard += self.network.score(reading)
+        if heard <= 0:
             return None
         is_crisis = self.hunches["crisis"].highest(views) > 0
         return _HUNCHES["crisis"] if is_crisis else hinted or _HUNCHES["emergency"]

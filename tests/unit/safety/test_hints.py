@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agentic_rag.safety.hunch import Hunch
-from agentic_rag.safety.network import LOOKS_BACK
+from agentic_rag.safety.network import SEEN
 from agentic_rag.safety.redflags import pack_rule, read_rules
 
 FLAGS = read_rules()
@@ -32,7 +32,7 @@ def test_a_hint_names_the_alarm_that_a_hunch_raises_and_raises_none_alone(catego
 def test_a_hint_counts_by_itself_where_the_network_does_not_look():
     said = "A ball hit me in the face. "
 
-    assert SILENT.find([said + "I like your clinic. " * LOOKS_BACK]).category == "trauma"
+    assert SILENT.find([said + "I like your clinic. " * SEEN]).category == "trauma"
 
 
 @pytest.mark.parametrize(
