@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 from zlib import crc32
 
 import numpy as np
@@ -117,8 +118,11 @@ def read_network(path: Path = NETWORK) -> Network:
     Raises:
         OSError, ValueError, KeyError: they are broken.
     """
-    with np.load(path, allow_pickle=False) as file:
-        table: dict[str, Any] = {name: file[name] for name in file.files}
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            table: dict[str, Any] = {name: file[name] for name in file.files}
+    except (BadZipFile, EOFError) as error:
+        raise ValueError(f"{path.name}: {error}") from error
     scales = {name: table.pop(f"{name}_scale") for name in ("letters", "concepts")}
     weights = {name: each.astype(np.float32) for name, each in table.items()}
     return Network({n: w * scales.get(n, np.float32(1)) for n, w in weights.items()})

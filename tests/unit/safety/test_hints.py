@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agentic_rag.safety.hunch import Hunch
-from agentic_rag.safety.network import SEEN
+from agentic_rag.safety.network import NETWORK, SEEN, read_network
 from agentic_rag.safety.redflags import pack_rule, read_rules
 
 FLAGS = read_rules()
@@ -86,6 +86,15 @@ def test_the_words_of_a_pack_are_none_that_the_network_knows():
 
     assert flags.find(["there is a blue moon"]).category == "odd"
     assert np.isfinite(flags.network.score(reading))
+
+
+@pytest.mark.parametrize("kept", [0, 100, 100_000])
+def test_weights_that_are_cut_off_are_refused(tmp_path, kept):
+    cut = tmp_path / "network.npz"
+    cut.write_bytes(NETWORK.read_bytes()[:kept])
+
+    with pytest.raises((ValueError, OSError, KeyError)):
+        read_network(cut)
 
 
 def test_nothing_said_is_nothing_heard():
