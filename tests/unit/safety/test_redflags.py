@@ -102,6 +102,26 @@ def test_no_rule_finds_a_counter_example(name, example):
     assert FLAGS.find([example]) is None, name
 
 
+@pytest.mark.parametrize(
+    "talk",
+    [
+        ("Hello doctor, hope you are well. {}",),
+        ("{} What should I do?",),
+        ("{} Can I come tomorrow, and how much does it cost? Do you take insurance?",),
+        ("Namaste doctor. {} Kya karun?",),
+        ("{}", "What are your opening hours?"),
+        ("{}", "Thank you. How much does scaling cost?"),
+    ],
+)
+def test_no_greeting_and_no_question_beside_an_emergency_hides_it(talk):
+    told = [example.rstrip(".!?") + "." for _, example in EXAMPLES]
+    told += ["My son had a seizure.", "I have chest pain.", "I took 20 paracetamol tablets."]
+
+    hidden = [each for each in told if FLAGS.find([turn.format(each) for turn in talk]) is None]
+
+    assert hidden == []
+
+
 def test_every_rule_names_what_it_rests_on_and_has_both_kinds_of_examples():
     for rule in FLAGS.rules:
         assert rule.reason
