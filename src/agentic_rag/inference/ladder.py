@@ -115,13 +115,13 @@ class Ladder:
         """Return what the first rung writes that answered lately; None where none does in time.
 
         A rung that is not known to be awake is not asked: that could wake it, and would take long.
+        The time is the model's: who waits for a place at work behind it still has what it wrote.
         """
         since = time.monotonic() - _AWAKE_S
         awake = (at for at, answered in sorted(self._answered.items()) if answered > since)
         at = next(awake, None)
         if at is None:
             return None
-        # a deadline, not a timeout: who waits to be worked at again afterwards is no slow model
         deadline = time.monotonic() + timeout_s
         note = _Note(messages=messages, max_tokens=max_tokens, deadline=deadline)
         try:
