@@ -5,9 +5,11 @@ from itertools import islice
 
 from agentic_rag.safety.conversation import THERE, Reading
 from agentic_rag.safety.lexicon import Lexicon
-from agentic_rag.safety.spelling import COMMA, STOP, TURN, cut
+from agentic_rag.safety.spelling import COMMA, STOP, TURN, cut, indic
 
 _PLURAL_FROM = 5  # letters
+_ECHOES = frozenset("vbw")
+_VOWELS = "aeiou"
 
 
 class Ear:
@@ -28,10 +30,20 @@ class Ear:
             words += map(self._lexicon.righted, said)
             gaps += [TURN, *breaks[1:]][: len(said)]
         concepts = list(map(self._lexicon.look, words))
+        self._skip_echoes(words, concepts, gaps)
+        for at in [at for at, each in enumerate(concepts) if each & self._is["pet"]]:
+            if self._is_likened(words, at):
+                concepts[at] &= ~self._is["pet"]  # "panting like a dog"
         self._take_phrases(words, concepts, gaps)
         for at in [at for at, text in enumerate(words) if text in self._telling]:
             self._hear_particle(words, concepts, gaps, at)
         return Reading(words, concepts, gaps, [THERE] * len(words), [False] * len(words))
+
+    def _skip_echoes(self, words: list[str], concepts: list[int], gaps: list[int]) -> None:
+        """An echo says "or the like": "ulti vulti nahi", "chhati biti dukhat nahi"."""
+        for at in range(1, len(words)):
+            if not concepts[at] and concepts[at - 1] and not gaps[at]:
+                concepts[at] |= self._is["filler"] * _is_echo(words[at - 1], words[at])
 
     def _hear_particle(
         self, words: list[str], concepts: list[int], gaps: list[int], at: int
@@ -75,6 +87,14 @@ class Ear:
         """Tell "padla tar", if he falls, from "uthlo tar", when I got up."""
         return verb.endswith(self._ends["done"]) and not verb.startswith(self._ends["looked"])
 
+    def _is_likened(self, words: Sequence[str], at: int) -> bool:
+        """Tell whether somebody is only like that: "like a dog", "kutte jaise"."""
+        return (
+            words[at].endswith(self._ends["like"])
+            or not self._said["like"].isdisjoint(words[at + 1 : at + 2])
+            or words[max(0, at - 2) : at] == ["like", "a"]
+        )
+
     def _is_age(self, after: Sequence[str]) -> bool:
         """Tell whether somebody was so old: "when I was six", "when he was in school"."""
         if after[:1] == ["in"]:
@@ -97,3 +117,20 @@ class Ear:
         while verb > 0 and words[verb] in self._said["be"]:
             verb -= 1
         return verb > 0 and words[verb].endswith(self._ends["habit"])
+
+
+def _is_echo(word: str, after: str) -> bool:
+    """Tell whether a word repeats the one before it but for how that begins.
+
+    >>> _is_echo("ulti", "vulti"), _is_echo("chhati", "biti"), _is_echo("gaal", "band")
+    (True, True, False)
+    """
+    begun = indic(after)[:1]
+    return begun in _ECHOES and begun != indic(word)[:1] and _rhyme(word) == _rhyme(after)
+
+
+def _rhyme(word: str) -> str:
+    """Return what follows the first vowel of a word, as it is heard."""
+    heard = indic(word)
+    first = next((at for at, letter in enumerate(heard) if letter in _VOWELS), len(heard))
+    return heard[first + 1 :] or heard

@@ -16,6 +16,7 @@ from agentic_rag.safety.conversation import Reading
 from agentic_rag.safety.spelling import TURN, indic
 
 WEIGHTS = Path(__file__).with_name("hunch.json")
+SILENT = -10.0  # the score of what is only talked about
 WINDOW = 60  # words that are judged together: the set's messages are no longer, as a rule
 
 _SHORTEST, _LONGEST = 2, 4
@@ -59,7 +60,7 @@ def _ways(reading: Reading, start: int, stop: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Hunch:
-    """Weights by trait; a score above nought is an alarm.
+    """Weights by trait, and a bias; the more, the more it sounds like an alarm.
 
     Attributes:
         concepts: the names of the concepts, by bit.
@@ -89,9 +90,9 @@ class Hunch:
             for way in range(_WAYS + 1)
         )
 
-    def speaks(self, views: Iterable[View]) -> bool:
-        """Tell whether some stretch sounds like an alarm."""
-        return any(view.words and self.score(view) > 0 for view in views)
+    def highest(self, views: Iterable[View]) -> float:
+        """Return the score of the stretch that sounds most like an alarm."""
+        return max((self.score(view) for view in views if view.words), default=SILENT)
 
     def score(self, view: View) -> float:
         """Return how much a stretch sounds like an alarm."""
@@ -106,7 +107,7 @@ class Hunch:
         return total
 
     def _word(self, word: str) -> float:
-        return sum(self.weights.get(run, 0.0) for run in _traits_of_word(word))
+        return sum(self.weights.get(run, 0.0) for run in traits_of_word(word))
 
     def _pair(self, word: str, after: str) -> float:
         return self.weights.get(_trait_of_pair(word, after), 0.0)
@@ -125,7 +126,7 @@ def traits_of(view: View, concepts: Sequence[str]) -> dict[str, float]:
     """Return what a hunch is trained on: the traits of a stretch, and how much of each."""
     share = 1 / math.sqrt(max(1, len(view.words)))
     traits: dict[str, float] = {}
-    found = [trait for word in view.words for trait in _traits_of_word(word)]
+    found = [trait for word in view.words for trait in traits_of_word(word)]
     found += [_trait_of_pair(*pair) for pair in pairwise((_START, *view.words))]
     for trait in found:
         traits[trait] = traits.get(trait, 0.0) + share
@@ -150,8 +151,10 @@ def letter_runs(word: str) -> list[str]:
     ]
 
 
-def _traits_of_word(word: str) -> list[str]:
-    return [*letter_runs(word), f"={indic(word[:_LETTERS])}"]
+@lru_cache(maxsize=1 << 14)
+def traits_of_word(word: str) -> tuple[str, ...]:
+    """Return the runs of letters of a word, and the word as it is heard."""
+    return *letter_runs(word), f"={indic(word[:_LETTERS])}"
 
 
 def _trait_of_pair(word: str, after: str) -> str:

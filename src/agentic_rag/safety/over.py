@@ -14,6 +14,7 @@ class Over:
 
     def __init__(self, lexicon: Lexicon, denial: Denial) -> None:
         self._is, self._said = lexicon.bits, lexicon.particles
+        self._upto = lexicon.endings["upto"]
         self._denial = denial
         self._signs = denial.signs
         self._now = lexicon.mask("present", "now")
@@ -146,8 +147,8 @@ class Over:
         """What stopped is named, or stands in front: "my cheek was up, it went down by night"."""
         sentence, low, at, high = place
         said = reading.all(low, high)
-        if reading.all(at, high) & self._denial.parts:  # "it has gone down into my neck"
-            return 0
+        if reading.all(at, high) & self._denial.parts or self._is_upto(reading, low, at):
+            return 0  # "it has gone down into my neck", "manepryant utarli"
         can = self._ceases if reading.concepts[at] & self._is["ceased"] else self._is["swelling"]
         named = said & self._signs & ~self._aside
         if reading.concepts[low] & self._is["and"] and self._is_bare(reading.all(sentence, low)):
@@ -155,6 +156,16 @@ class Over:
         if not named and not said & self._others:
             named = reading.all(sentence, low) & can or can * is_answer
         return named & can
+
+    def _is_upto(self, reading: Reading, low: int, at: int) -> bool:
+        """Tell whether words in front say how far something got: "gardan tak", "manepryant"."""
+        for each in range(low, at):
+            if reading.concepts[each] & self._denial.parts:
+                after = reading.texts[each + 1 : each + 2]
+                upto = reading.texts[each].endswith(self._upto)
+                if upto or not self._said["upto"].isdisjoint(after):
+                    return True
+        return False
 
     def _is_bare(self, said: int) -> bool:
         """Tell whether words only name signs."""

@@ -23,7 +23,7 @@ FLAGS = read_rules(examples=False)
     ],
 )
 def test_what_is_spared_is_no_emergency(said):
-    assert FLAGS.by_rule(FLAGS.read([said])) is None
+    assert FLAGS.by_hint(FLAGS.read([said])) is None
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_what_is_spared_is_no_emergency(said):
     ],
 )
 def test_what_stands_beside_something_well_is_still_found(said):
-    assert FLAGS.by_rule(FLAGS.read([said])) is not None
+    assert FLAGS.by_hint(FLAGS.read([said])) is not None

@@ -23,7 +23,7 @@ FLAGS = read_rules(examples=False)
     ],
 )
 def test_what_is_only_talked_about_is_no_emergency(said):
-    assert FLAGS.by_rule(FLAGS.read([said])) is None
+    assert FLAGS.by_hint(FLAGS.read([said])) is None
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_what_is_only_talked_about_is_no_emergency(said):
     ],
 )
 def test_what_is_told_beside_it_is_found(said):
-    assert FLAGS.by_rule(FLAGS.read([said])) is not None
+    assert FLAGS.by_hint(FLAGS.read([said])) is not None

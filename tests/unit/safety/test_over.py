@@ -27,7 +27,7 @@ FLAGS = read_rules(examples=False)
     ],
 )
 def test_what_is_over_is_no_emergency(turns):
-    assert FLAGS.by_rule(FLAGS.read(turns)) is None
+    assert FLAGS.by_hint(FLAGS.read(turns)) is None
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_what_is_over_is_no_emergency(turns):
     ],
 )
 def test_what_is_there_still_or_again_is_found(turns):
-    assert FLAGS.by_rule(FLAGS.read(turns)) is not None
+    assert FLAGS.by_hint(FLAGS.read(turns)) is not None

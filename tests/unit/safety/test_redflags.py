@@ -430,4 +430,4 @@ def test_an_answer_that_it_was_long_ago_takes_the_sign_back(turns):
     ],
 )
 def test_words_that_only_look_like_a_sign_are_none(said):
-    assert FLAGS.by_rule(FLAGS.read([said])) is None
+    assert FLAGS.by_hint(FLAGS.read([said])) is None

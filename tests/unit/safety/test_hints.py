@@ -1,0 +1,101 @@
+"""Hints: signs that people also use for what is none need a hunch to raise an alarm."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agentic_rag.safety.hunch import Hunch
+from agentic_rag.safety.network import NETWORK, SEEN, read_network
+from agentic_rag.safety.redflags import pack_rule, read_rules
+
+FLAGS = read_rules()
+SILENT = replace(FLAGS, hunches={name: Hunch({}, -100.0, ()) for name in FLAGS.hunches})
+
+
+@pytest.mark.parametrize(
+    ("category", "said"),
+    [
+        ("trauma", "A ball hit me in the face"),
+        ("trauma", "I fell and broke a tooth"),
+        ("collapse", "she is having a seizure in your waiting room"),
+        ("chest_pain", "I feel chest pain and my jaw hurts"),
+        ("poisoning", "बच्चे ने माउथवॉश पी लिया"),
+        ("swallowing", "laar tapak rahi hai"),
+    ],
+)
+def test_a_hint_names_the_alarm_that_a_hunch_raises_and_raises_none_alone(category, said):
+    assert FLAGS.find([said]).category == category
+    assert SILENT.find([said]) is None
+
+
+def test_a_hint_counts_by_itself_where_the_network_does_not_look():
+    said = "A ball hit me in the face. "
+
+    assert SILENT.find([said + "I like your clinic. " * SEEN]).category == "trauma"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "दात में कीड़ा लगा है, भरवाने में कितना लगेगा",
+        "daant me keeda laga hai, kitna kharcha aayega",
+        "mazya dadhela keed lagli ahe, kiti kharch yeil",
+        "दोन दातांमध्ये फट पडली आहे, ती भरता येते का",
+    ],
+)
+def test_a_verb_that_only_helps_another_is_no_blow(said):
+    assert FLAGS.find([said]) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "is_sign"),
+    [
+        ("my cheek is puffy since the extraction, it is going down", False),
+        ("the swelling of my cheek is not going down", True),
+        ("kal daant nikala, gaal ki sujan kal se kam hai", False),
+        ("gaal ki sujan kam nahi ho rahi", True),
+        ("गालाची सूज कालपेक्षा कमी आहे", False),
+        ("गालावरची सूज कमी होत नाहीये", True),
+    ],
+)
+def test_a_swelling_that_goes_down_as_told_is_no_sign(said, is_sign):
+    assert (FLAGS.by_rule(FLAGS.read([said])) is not None) is is_sign
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bukhar vukhar nahi hai, sujan vujan bhi nahi",
+        "ulti vulti kuch nahi hui, behoshi bhi nahi",
+        "ताप बीप काही नाही, फक्त सफाई करायची आहे",
+    ],
+)
+def test_an_echo_of_a_word_is_denied_with_it(said):
+    assert FLAGS.by_rule(FLAGS.read([said])) is None
+
+
+def test_what_was_said_before_counts_for_the_network_as_well():
+    assert FLAGS.find(["he swallowed the cap", "ok", "now he coughs and coughs"]) is not None
+
+
+def test_the_words_of_a_pack_are_none_that_the_network_knows():
+    rule = pack_rule({"category": "odd", "reason": "odd", "patterns": ("blue moon",)})
+    flags = read_rules([rule])
+    reading = flags.read(["once in a blue moon my gum aches"])
+
+    assert flags.find(["there is a blue moon"]).category == "odd"
+    assert np.isfinite(flags.network.score(reading))
+
+
+@pytest.mark.parametrize("kept", [0, 100, 100_000])
+def test_weights_that_are_cut_off_are_refused(tmp_path, kept):
+    cut = tmp_path / "network.npz"
+    cut.write_bytes(NETWORK.read_bytes()[:kept])
+
+    with pytest.raises((ValueError, OSError, KeyError)):
+        read_network(cut)
+
+
+def test_nothing_said_is_nothing_heard():
+    assert FLAGS.network.score(FLAGS.read([])) < -100
