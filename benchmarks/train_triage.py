@@ -1,9 +1,12 @@
 """Trains the hunch and the network of triage on the project's sets and lessons, as plain data.
 
-    python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] [--only-report]
+    python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] --only-report
+    python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] --limits -0.8 0.2
 
-Every message is judged by what was learned from others: each fifth by the other four, and the
-messages of each hand (the letter of their ids) by those of the other hands, whence the limits are.
+Every message is judged by what was learned from others: the hands that wrote them (the letters of
+their ids) are dealt into groups, and each group is judged by what the other groups taught. The
+limits that this finds (for a crisis, for an emergency) can be given to a second run, which only
+learns.
 """
 
 import argparse
@@ -21,49 +24,52 @@ from sklearn.linear_model import LogisticRegression
 
 from agentic_rag.safety.hunch import SILENT, WEIGHTS, traits_of, views_of
 from agentic_rag.safety.network import NETWORK
-from agentic_rag.safety.redflags import RedFlags, read_rules
+from agentic_rag.safety.redflags import HINTED, RedFlags, read_rules
 from triage_network import Example, fit_network, score, words_of, write_network
 
 LESSONS = Path(__file__).with_name("triage_lessons.txt")
+ASIDES = Path(__file__).with_name("triage_asides.txt")
 KINDS = {"!": "emergency", "*": "crisis", "-": "none"}
-FALSE_ALARMS = {"crisis": 0.01, "emergency": 0.04}
-SHARE = 0.3  # what the sums over letters, words and concepts count for beside the network
+CRISES_INVENTED = 0.01  # the share of harmless messages that may sound like a crisis
+FOUND = 0.98  # the share of emergencies that have to be found, whatever it costs
+SHARE = 0.4  # what the sums over letters, words and concepts count for beside the network
 STRENGTH = 1.0
 FORGOTTEN = 0.8  # the share of concepts left out of a second look, that letters be learned too
 SMALL = 0.03
-FOLDS = 5
-LIMITS = (0.02, 0.03, 0.04, 0.06, 0.08)  # shares of false alarms to compare
-Fold = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Scores of unseen messages, whether each is wanted, and whether a rule raises the alarm."""
+GROUPS = 3
+AGAIN = 4  # times that an example of a rule is said beside something else
 
 
 @dataclass(frozen=True)
 class Case:
-    """A message as the hunch sees it, and whether a rule raises the alarm anyway."""
+    """A message as the hunch sees it, and whether a rule raises or hints at the alarm anyway."""
 
     hand: str
+    turns: list[str]
     traits: dict[str, float]
     example: Example
     expected: str
-    by_rule: bool
+    by_sign: bool
+    by_hint: bool
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("suites", type=Path, nargs="+")
     arguments.add_argument("--only-report", action="store_true")
+    arguments.add_argument("--limits", type=float, nargs=2)
     asked = arguments.parse_args()
     torch.set_num_threads(1)  # and the same weights come out again
     flags = read_rules(examples=False)
     cases = [case for path in asked.suites for case in read_set(flags, path)]
     lessons = read_lessons(flags)
-    concepts = len(flags.lexicon.bits)
-    limits = {name: compare(cases, lessons, name, concepts) for name in FALSE_ALARMS}
+    known = asked.limits and dict(zip(("crisis", "emergency"), asked.limits, strict=True))
+    limits = known or compare(flags, cases, lessons)
     if not asked.only_report:
-        write([*cases, *lessons], limits, concepts)
+        write(flags, [*cases, *lessons, *beside(flags, cases)], limits)
 
 
-def write(cases: list[Case], limits: dict[str, float], concepts: int) -> None:
+def write(flags: RedFlags, cases: list[Case], limits: dict[str, float]) -> None:
     """Learn from everything and write it: a score above the limit becomes one above nought."""
     table = {}
     for name, limit in limits.items():
@@ -76,7 +82,8 @@ def write(cases: list[Case], limits: dict[str, float], concepts: int) -> None:
         table[name] = {"bias": round(bias, 3), "weights": kept}
     told = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
     WEIGHTS.write_text(told + "\n", "utf-8")
-    write_network(fit_network([case.example for case in cases], concepts), NETWORK)
+    network = fit_network([case.example for case in cases], len(flags.lexicon.bits))
+    write_network(network, NETWORK)
 
 
 def read_set(flags: RedFlags, path: Path) -> list[Case]:
@@ -98,11 +105,42 @@ def read_lessons(flags: RedFlags) -> list[Case]:
     cases = [
         case_of(flags, line[2:].split(" >> "), KINDS[line[0]]) for line in lines if line[0] in KINDS
     ]
+    examples = []
     for rule in flags.rules:
         kind = "crisis" if rule.category == "self_harm" else "emergency"
-        cases += [case_of(flags, [each], kind) for each in rule.examples for _ in range(2)]
-        cases += [case_of(flags, [each], "none") for each in rule.counter_examples for _ in "12"]
-    return cases
+        examples += [case_of(flags, [each], kind) for each in rule.examples]
+        examples += [case_of(flags, [each], "none") for each in rule.counter_examples]
+    return [
+        *cases,
+        *examples,
+        *(case for seed in range(AGAIN) for case in beside(flags, examples, seed)),
+    ]
+
+
+def beside(flags: RedFlags, cases: Sequence[Case], seed: int = 0) -> Iterator[Case]:
+    """Say each message once more, beside what changes nothing about it."""
+    lines = ASIDES.read_text(encoding="utf-8").splitlines()
+    before = [line[2:] for line in lines if line[0] == "<"]
+    behind = [line[2:] for line in lines if line[0] == ">"]
+    ordinary = [case.turns for case in cases if case.example.kind == "not: ordinary"]
+    calm = [turns[0] for turns in ordinary if len(turns) == 1] or behind
+    chance = random.Random(seed)  # not for secrets
+    for case in cases:
+        *earlier, last = case.turns
+        link = chance.choice([", ", " ", ". ", "! "])
+        ended = last + chance.choice([".", "", "", ",", " -"]) * (last[-1:] not in ".!?।")
+        turns = chance.choices(
+            [
+                [*earlier, f"{chance.choice(before)}{link}{last}"],
+                [*earlier, f"{ended} {chance.choice(behind)}"],
+                [*earlier, f"{chance.choice(before)}{link}{ended} {chance.choice(behind)}"],
+                [*earlier, f"{chance.choice(calm)} {last}"],
+                [*earlier, f"{ended} {chance.choice(calm)}"],
+                [*case.turns, chance.choice([*behind, *calm])],
+            ],
+            (4, 4, 2, 1, 1, 1),
+        )[0]
+        yield case_of(flags, turns, case.expected, case.example.kind, case.hand)
 
 
 def case_of(
@@ -112,49 +150,56 @@ def case_of(
     views = [view for view in views_of(reading) if view.words]
     traits = traits_of(views[0], list(flags.lexicon.bits)) if views else {}
     example = Example(words_of(reading), expected != "none", kind)
-    return Case(hand, traits, example, expected, flags.by_rule(reading) is not None)
+    signs, hints = flags.by_sign(reading) is not None, flags.by_hint(reading) is not None
+    return Case(hand, turns, traits, example, expected, signs, hints)
 
 
-def compare(cases: list[Case], lessons: list[Case], name: str, concepts: int) -> float:
-    """Report what is found of messages that were not learned from, and return the limit."""
-    mixed = random.Random(0).sample(cases, len(cases))  # not for secrets
-    fifths = [mixed[at::FOLDS] for at in range(FOLDS)]
+def compare(flags: RedFlags, cases: list[Case], lessons: list[Case]) -> dict[str, float]:
+    """Report what is found of messages by hands that nothing was learned from; return limits."""
     hands = sorted({case.hand for case in cases})
-    by_hand = [[case for case in cases if case.hand == hand] for hand in hands]
-    unseen = list(judge(by_hand, lessons, name, concepts))
-    calm = np.concatenate([scores[~wanted] for scores, wanted, _ in unseen])
-    for share in (*LIMITS, FALSE_ALARMS[name]):
-        limit = float(np.quantile(calm, 1 - share))
-        print(f"{name}: {share:.3f} of other hands' harmless messages above {limit:.2f}")
-        report(f"{name}, all hands unseen", unseen, limit)
-        for hand, fold in zip(hands, unseen, strict=True):
-            report(f"{name}, hand {hand} unseen", [fold], limit)
-    report(f"{name}, each fifth unseen", list(judge(fifths, lessons, name, concepts)), limit)
-    return limit
+    groups = [[c for c in cases if c.hand in hands[at::GROUPS]] for at in range(GROUPS)]
+    unseen = [case for group in groups for case in group]
+    judged = [judge(flags, cases, group, lessons) for group in groups]
+    limits = {}
+    for name in ("crisis", "emergency"):
+        scores = np.concatenate([each[name] for each in judged])
+        wanted = np.array([is_wanted(case, name) for case in unseen])
+        limits[name] = float(np.quantile(scores[~wanted], 1 - CRISES_INVENTED))
+        if name == "emergency":
+            scores[[case.by_sign for case in unseen]] = np.inf
+            for found in (0.96, 0.97, FOUND):
+                limits[name] = float(np.quantile(scores[wanted], 1 - found))
+                report(f"{name} above {limits[name]:.2f}", scores > limits[name], wanted)
+        alarms = scores > limits[name]
+        report(f"{name} above {limits[name]:.2f}, all hands", alarms, wanted)
+        for hand in hands:
+            these = np.array([case.hand == hand for case in unseen])
+            report(f"{name}, hand {hand}", alarms[these], wanted[these])
+    return limits
 
 
-def judge(parts: list[list[Case]], lessons: list[Case], name: str, concepts: int) -> Iterator[Fold]:
-    """Score each part by what was learned from the others and the lessons."""
-    for at, unseen in enumerate(parts):
-        seen = [*(case for n, each in enumerate(parts) if n != at for case in each), *lessons]
+def judge(
+    flags: RedFlags, cases: Sequence[Case], unseen: Sequence[Case], lessons: Sequence[Case]
+) -> dict[str, np.ndarray]:
+    """Score messages by what the other hands and the lessons taught."""
+    hands = {case.hand for case in unseen}
+    seen = [case for case in cases if case.hand not in hands]
+    seen += [*lessons, *beside(flags, seen)]
+    sums = {}
+    for name in ("crisis", "emergency"):
         model, words = fit(seen, name)
         matrix = narrow(words.transform([case.traits for case in unseen]))
-        scores = model.decision_function(matrix)
-        if name == "emergency":
-            silent = np.array([not case.traits for case in unseen])
-            network = fit_network([case.example for case in seen], concepts)
-            heard = score(network, [case.example for case in unseen])
-            scores = heard + SHARE * np.where(silent, SILENT, scores)
-        wanted = np.array([is_wanted(case, name) for case in unseen])
-        yield scores, wanted, np.array([case.by_rule for case in unseen])
+        silent = np.array([not case.traits for case in unseen])
+        sums[name] = np.where(silent, SILENT, model.decision_function(matrix))
+    network = fit_network([case.example for case in seen], len(flags.lexicon.bits))
+    heard = score(network, [case.example for case in unseen])
+    hinted = HINTED * np.array([case.by_hint for case in unseen])
+    return sums | {"emergency": heard + SHARE * sums["emergency"] + hinted}
 
 
-def report(what: str, folds: Sequence[Fold], threshold: float) -> None:
-    score, wanted, by_rule = (np.concatenate(column) for column in zip(*folds, strict=True))
-    alarm = score > threshold
-    if what.startswith("emergency"):
-        alarm |= by_rule
-    found, false = alarm[wanted].mean(), alarm[~wanted].mean()
+def report(what: str, alarms: np.ndarray, wanted: np.ndarray) -> None:
+    found = alarms[wanted].mean() if wanted.any() else np.nan
+    false = alarms[~wanted].mean()
     print(f"{what}, {len(wanted)} messages: found {found:.3f}, false {false:.3f}", flush=True)
 
 
@@ -162,7 +207,7 @@ def is_wanted(case: Case, name: str) -> bool:
     return case.expected == "crisis" if name == "crisis" else case.expected != "none"
 
 
-def fit(cases: list[Case], name: str):  # noqa: ANN201  # scikit-learn ships no types
+def fit(cases: Sequence[Case], name: str):  # noqa: ANN201  # scikit-learn ships no types
     wanted = np.array([is_wanted(case, name) for case in cases] * 2)
     often = Counter(trait for case in cases for trait in case.traits)
     chance = random.Random(0)  # not for secrets

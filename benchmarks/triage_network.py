@@ -16,7 +16,7 @@ from agentic_rag.safety.network import BUCKETS, REACH, SEEN, STATES, buckets_of,
 from agentic_rag.safety.spelling import TURN
 
 LETTERS, CONCEPTS, SMALL, JOINED = 24, 24, 8, 64  # widths
-EPOCHS, BATCH, RATE, DECAY = 14, 32, 2e-3, 1e-2
+EPOCHS, BATCH, RATE, DECAY = 9, 32, 2e-3, 1e-2
 DROPPED, DROPPED_LAST = 0.3, 0.4
 UNREAD, MEANINGLESS = 0.15, 0.3  # the share of words without letters, of messages without concepts
 KIND = 0.3  # what telling the kind of a message apart counts for, beside the alarm

@@ -1,6 +1,7 @@
 """A conversation as triage reads it: its words, what they stand for and how they are meant."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
@@ -34,6 +35,19 @@ class Reading:
         """Cut a turn into its sentences."""
         low, high = bisect_right(self._stops, start), bisect_left(self._stops, end)
         return list(pairwise([start, *self._stops[low:high], end]))
+
+    def short_sentences(self, most: int) -> Iterator["Reading"]:
+        """Return each sentence of at most so many words, by itself and as it is meant here."""
+        for low, high in pairwise([*self._stops, len(self.gaps)]):
+            if high - low <= most:
+                part = slice(low, high)
+                yield Reading(
+                    self.texts[part],
+                    self.concepts[part],
+                    self.gaps[part],
+                    self.meant[part],
+                    self.muted[part],
+                )
 
     def clauses(self, low: int, high: int, cuts: int) -> list[tuple[int, int]]:
         """Cut a sentence at its commas, and in front of the concepts that part clauses."""

@@ -18,7 +18,7 @@ class Ear:
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
         self._is, self._said, self._ends = lexicon.bits, lexicon.particles, lexicon.endings
-        particles = ("question", "was", "then", "par", "asking")
+        particles = ("question", "was", "then", "par", "asking", "denying")
         self._telling = frozenset(["was"]).union(*(self._said[name] for name in particles))
 
     def hear(self, turns: Sequence[str]) -> Reading:
@@ -62,6 +62,8 @@ class Ear:
             concepts[at] |= self._is["asks"]
         elif word in self._said["asking"] and gaps[at] >= STOP:
             concepts[at] |= self._is["ask"] * self._is_any(words[at + 1 : at + 2])
+        elif word in self._said["denying"] and words[at + 1 : at + 2] == ["not"]:
+            concepts[at] &= ~self._is["ask"]  # "it does not stop"
 
     def _take_phrases(self, words: list[str], concepts: list[int], gaps: list[int]) -> None:
         """Let a phrase take its words, the longest first; one that frames leaves them their own."""

@@ -21,8 +21,11 @@ from agentic_rag.yaml_files import read_yaml
 SHIPPED_RULES = Path(__file__).with_name("redflags.yaml")
 SELF_HARM = "self_harm"
 
+HINTED = 0.5  # what a hint counts for beside the hunch and the network
+
 _NEAR = 8  # words between the parts of a sign
-_HINTED = 0.5  # what a hint counts for beside the hunch and the network
+_PLAIN = 6  # words of a sentence that has no room to make a sign none
+_SURE = 2.0  # what a sentence has to sound like by itself: what stands beside it may explain it
 _LATELY = 64  # conversations: each is soon looked at again, and a long one is large
 
 
@@ -32,7 +35,7 @@ class Rule:
 
     Attributes:
         signs: each in the words of the lexicon: `swelling + site`; `-stop` is "does not stop".
-        hints: signs that are often none: they name an alarm that the hunch raises.
+        hints: signs that are often none: in a longer sentence, what is learned has to agree.
         unless: concepts that make it none where they stand near.
         source: the guideline that it rests on.
         examples: what it has to find, and `counter_examples` what no rule may.
@@ -109,26 +112,34 @@ class RedFlags:
 
     def _find(self, turns: tuple[str, ...]) -> Alarm | None:
         reading = self.read(turns)
-        page = Page(reading)
-        hinted = _find_any(self._signs_and_hints, page)
-        is_long = len(reading.texts) > SEEN
-        if hinted and (is_long or _find_any(self._signs, page)):
+        hinted = self.by_hint(reading)
+        if hinted and (len(reading.texts) > SEEN or self.by_sign(reading)):
             return hinted
-        views = list(views_of(reading))
-        heard = self.hunches["emergency"].highest(views) + _HINTED * (hinted is not None)
-        if not is_long:
-            heard += self.network.score(reading)
-        if heard <= 0:
+        if not self._hears(reading, hinted) and not (hinted and self._hears_a_sentence(reading)):
             return None
-        is_crisis = self.hunches["crisis"].highest(views) > 0
+        is_crisis = self.hunches["crisis"].highest(views_of(reading)) > 0
         return _HUNCHES["crisis"] if is_crisis else hinted or _HUNCHES["emergency"]
 
-    def by_rule(self, reading: Reading) -> Alarm | None:
-        """Return the gravest alarm that a rule raises alone."""
-        return _find_any(self._signs, Page(reading))
+    def _hears_a_sentence(self, reading: Reading) -> bool:
+        """Tell whether a sentence is an alarm by itself, so that none beside it can hide it."""
+        for said in reading.short_sentences(SEEN):
+            hinted = self.by_hint(said)
+            if hinted and self._hears(said, hinted, _SURE):
+                return True
+        return False
+
+    def _hears(self, said: Reading, hinted: Alarm | None, limit: float = 0) -> bool:
+        heard = self.hunches["emergency"].highest(views_of(said)) + HINTED * (hinted is not None)
+        return heard + (self.network.score(said) if len(said.texts) <= SEEN else 0) > limit
+
+    def by_sign(self, reading: Reading) -> Alarm | None:
+        """Return the gravest alarm that a sign raises alone, or a hint that is said plainly."""
+        return _find_any(self._signs, Page(reading)) or next(
+            filter(None, map(self.by_hint, reading.short_sentences(_PLAIN))), None
+        )
 
     def by_hint(self, reading: Reading) -> Alarm | None:
-        """Return the gravest alarm that a rule raises or hints at."""
+        """Return the gravest alarm that a sign raises or a hint tells of."""
         return _find_any(self._signs_and_hints, Page(reading))
 
 

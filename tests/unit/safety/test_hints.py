@@ -1,4 +1,4 @@
-"""Hints: signs that people also use for what is none need a hunch to raise an alarm."""
+"""Hints: signs that people also use for what is none; in a longer sentence a hunch has to agree."""
 
 from dataclasses import replace
 
@@ -16,17 +16,34 @@ SILENT = replace(FLAGS, hunches={name: Hunch({}, -100.0, ()) for name in FLAGS.h
 @pytest.mark.parametrize(
     ("category", "said"),
     [
-        ("trauma", "A ball hit me in the face"),
-        ("trauma", "I fell and broke a tooth"),
+        ("trauma", "A ball hit me in the face in the park just now"),
         ("collapse", "she is having a seizure in your waiting room"),
         ("chest_pain", "I feel chest pain and my jaw hurts"),
-        ("poisoning", "बच्चे ने माउथवॉश पी लिया"),
-        ("swallowing", "laar tapak rahi hai"),
+        ("poisoning", "मेरे बच्चे ने अभी अभी माउथवॉश पी लिया"),
+        ("swallowing", "subah se uske muh se laar tapak rahi hai"),
     ],
 )
-def test_a_hint_names_the_alarm_that_a_hunch_raises_and_raises_none_alone(category, said):
+def test_a_hint_in_a_longer_sentence_names_the_alarm_that_a_hunch_raises(category, said):
     assert FLAGS.find([said]).category == category
     assert SILENT.find([said]) is None
+
+
+@pytest.mark.parametrize(
+    "around", ["{}", "How are you? {}. I like your clinic, when are you open?"]
+)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "A ball hit my face",
+        "I fell and broke a tooth",
+        "she has chest pain",
+        "laar tapak rahi hai",
+        "बच्चे ने माउथवॉश पी लिया",
+        "माझ्या गालाला सूज आली आहे",
+    ],
+)
+def test_a_hint_in_a_short_sentence_needs_nothing_else(around, said):
+    assert SILENT.find([around.format(said)]) is not None
 
 
 def test_a_hint_counts_by_itself_where_the_network_does_not_look():
@@ -49,7 +66,7 @@ def test_a_verb_that_only_helps_another_is_no_blow(said):
 
 
 @pytest.mark.parametrize(
-    ("said", "is_sign"),
+    ("said", "is_alarm"),
     [
         ("my cheek is puffy since the extraction, it is going down", False),
         ("the swelling of my cheek is not going down", True),
@@ -59,8 +76,8 @@ def test_a_verb_that_only_helps_another_is_no_blow(said):
         ("गालावरची सूज कमी होत नाहीये", True),
     ],
 )
-def test_a_swelling_that_goes_down_as_told_is_no_sign(said, is_sign):
-    assert (FLAGS.by_rule(FLAGS.read([said])) is not None) is is_sign
+def test_a_swelling_that_goes_down_as_told_is_none(said, is_alarm):
+    assert (FLAGS.find([said]) is not None) is is_alarm
 
 
 @pytest.mark.parametrize(
@@ -72,7 +89,7 @@ def test_a_swelling_that_goes_down_as_told_is_no_sign(said, is_sign):
     ],
 )
 def test_an_echo_of_a_word_is_denied_with_it(said):
-    assert FLAGS.by_rule(FLAGS.read([said])) is None
+    assert FLAGS.by_sign(FLAGS.read([said])) is None
 
 
 def test_what_was_said_before_counts_for_the_network_as_well():

@@ -102,6 +102,32 @@ def test_no_rule_finds_a_counter_example(name, example):
     assert FLAGS.find([example]) is None, name
 
 
+PLAIN = [
+    "My son had a seizure.",
+    "I have chest pain.",
+    "I took 20 paracetamol tablets.",
+    "I can't breathe.",
+    "My face is swollen.",
+    "My daughter fainted.",
+    "She swallowed her crown.",
+    "He drank bleach.",
+    "I want to die.",
+    "A ball knocked out my front tooth.",
+    "He fell on his head and keeps vomiting.",
+    "My tongue is swelling after the tablet.",
+    "The bleeding does not stop.",
+    "Saans nahi aa rahi hai.",
+    "Papa behosh ho gaye.",
+    "Chehra suj gaya hai.",
+    "छाती में दर्द हो रहा है.",
+    "खून बंद नहीं हो रहा.",
+    "श्वास घेता येत नाही.",
+    "तिला झटका आला.",
+    "Chehra sujla ahe.",
+    "Rakt thambat nahi.",
+]
+
+
 @pytest.mark.parametrize(
     "talk",
     [
@@ -111,11 +137,18 @@ def test_no_rule_finds_a_counter_example(name, example):
         ("Namaste doctor. {} Kya karun?",),
         ("{}", "What are your opening hours?"),
         ("{}", "Thank you. How much does scaling cost?"),
+        ("Which bus goes to your clinic?", "{}"),
+        ("Good morning. In May you did my cleaning and all went well. {} My number is the same.",),
+        ("Ram ram ji. {} Jaldi batao.",),
+        ("सुप्रभात। {} मुझे क्या करना चाहिए?",),
+        ("शुभ सकाळ. {} आता मी काय करावं?",),
+        ("{} How soon could you see me?",),
+        ("{} Is that to be expected after a filling?",),
     ],
 )
 def test_no_greeting_and_no_question_beside_an_emergency_hides_it(talk):
     told = [example.rstrip(".!?") + "." for _, example in EXAMPLES]
-    told += ["My son had a seizure.", "I have chest pain.", "I took 20 paracetamol tablets."]
+    told += PLAIN
 
     hidden = [each for each in told if FLAGS.find([turn.format(each) for turn in talk]) is None]
 
