@@ -22,11 +22,14 @@ import torch
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
+import agentic_rag.evaluation
 from agentic_rag.safety.hunch import SILENT, WEIGHTS, traits_of, views_of
 from agentic_rag.safety.network import NETWORK
 from agentic_rag.safety.redflags import HINTED, RedFlags, read_rules
 from triage_network import Example, fit_network, score, words_of, write_network
 
+SUITES = Path(agentic_rag.evaluation.__file__).with_name("suites")
+QUESTIONS = ("golden.jsonl", "retrieval.jsonl")
 LESSONS = Path(__file__).with_name("triage_lessons.txt")
 ASIDES = Path(__file__).with_name("triage_asides.txt")
 KINDS = {"!": "emergency", "*": "crisis", "-": "none"}
@@ -35,7 +38,7 @@ FOUND = 0.98  # the share of emergencies that have to be found, whatever it cost
 SHARE = 0.4  # what the sums over letters, words and concepts count for beside the network
 STRENGTH = 1.0
 FORGOTTEN = 0.8  # the share of concepts left out of a second look, that letters be learned too
-SMALL = 0.03
+SMALL = 0.06
 GROUPS = 3
 AGAIN = 4  # times that an example of a rule is said beside something else
 
@@ -62,11 +65,11 @@ def main() -> None:
     torch.set_num_threads(1)  # and the same weights come out again
     flags = read_rules(examples=False)
     cases = [case for path in asked.suites for case in read_set(flags, path)]
-    lessons = read_lessons(flags)
+    lessons = [*read_lessons(flags), *read_questions(flags)]
     known = asked.limits and dict(zip(("crisis", "emergency"), asked.limits, strict=True))
     limits = known or compare(flags, cases, lessons)
     if not asked.only_report:
-        write(flags, [*cases, *lessons, *beside(flags, cases)], limits)
+        write(flags, [*cases, *lessons, *beside_twice(flags, cases)], limits)
 
 
 def write(flags: RedFlags, cases: list[Case], limits: dict[str, float]) -> None:
@@ -96,7 +99,19 @@ def read_set(flags: RedFlags, path: Path) -> list[Case]:
 
 
 def turns_of(row: dict) -> list[str]:
-    return [*(t["text"] for t in row["history"] or () if t["role"] == "user"), row["text"]]
+    earlier = [turn["text"] for turn in row.get("history", ()) if turn["role"] == "user"]
+    return [*earlier, row["text"] if "text" in row else row["question"]]
+
+
+def read_questions(flags: RedFlags) -> list[Case]:
+    """What the other suites ask of a clinic's documents is no emergency, but for what is marked."""
+    rows = [
+        json.loads(line)
+        for suite in QUESTIONS
+        for line in (SUITES / suite).read_text(encoding="utf-8").splitlines()
+    ]
+    calm = [turns_of(row) for row in rows if row.get("outcome") != "emergency"]
+    return [case_of(flags, turns, "none", "not: ordinary") for turns in calm]
 
 
 def read_lessons(flags: RedFlags) -> list[Case]:
@@ -127,8 +142,8 @@ def beside(flags: RedFlags, cases: Sequence[Case], seed: int = 0) -> Iterator[Ca
     chance = random.Random(seed)  # not for secrets
     for case in cases:
         *earlier, last = case.turns
-        link = chance.choice([", ", " ", ". ", "! "])
-        ended = last + chance.choice([".", "", "", ",", " -"]) * (last[-1:] not in ".!?।")
+        link = chance.choice([", ", " ", " ", ". ", "! ", "\n"])
+        ended = last + chance.choice([".", "", "", ",", " -", "\n"]) * (last[-1:] not in ".!?।")
         turns = chance.choices(
             [
                 [*earlier, f"{chance.choice(before)}{link}{last}"],
@@ -138,9 +153,15 @@ def beside(flags: RedFlags, cases: Sequence[Case], seed: int = 0) -> Iterator[Ca
                 [*earlier, f"{ended} {chance.choice(calm)}"],
                 [*case.turns, chance.choice([*behind, *calm])],
             ],
-            (4, 4, 2, 1, 1, 1),
+            (4, 4, 2, 1, 1, 2),
         )[0]
         yield case_of(flags, turns, case.expected, case.example.kind, case.hand)
+
+
+def beside_twice(flags: RedFlags, cases: Sequence[Case]) -> Iterator[Case]:
+    """Say each beside something, and each emergency beside something else."""
+    yield from beside(flags, cases)
+    yield from beside(flags, [case for case in cases if case.example.is_alarm], seed=1)
 
 
 def case_of(
@@ -184,7 +205,7 @@ def judge(
     """Score messages by what the other hands and the lessons taught."""
     hands = {case.hand for case in unseen}
     seen = [case for case in cases if case.hand not in hands]
-    seen += [*lessons, *beside(flags, seen)]
+    seen += [*lessons, *beside_twice(flags, seen)]
     sums = {}
     for name in ("crisis", "emergency"):
         model, words = fit(seen, name)

@@ -29,6 +29,7 @@ class Over:
         self._others = lexicon.mask("someone", "medicine", "thinner", "dental")
         self._aside = lexicon.mask("stop", "respond", "trouble")
         self._not = lexicon.mask("not", "nahi", "no")
+        self._when = self._not | self._dates | lexicon.mask("was", "that_was", "filler", "present")
 
     # --- it was --------------------
 
@@ -225,6 +226,14 @@ class Over:
             (start, start),
         )
         said = reading.all(low, high)
-        other = self._is["someone"] | self._signs
-        if said and not said & other and self._said["also"].isdisjoint(reading.texts[start:high]):
+        only = self._is_only_a_date(reading, start, high)
+        if only and said and self._said["also"].isdisjoint(reading.texts[start:high]):
             reading.mute(0, start)
+
+    def _is_only_a_date(self, reading: Reading, low: int, high: int) -> bool:
+        """Tell "that was two years ago" from "I had a filling two years ago"."""
+        return all(
+            reading.concepts[at] & self._when or reading.texts[at] in self._said["of_time"]
+            for at in range(low, high)
+            if not reading.texts[at].isdigit()
+        )

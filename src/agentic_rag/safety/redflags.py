@@ -113,9 +113,10 @@ class RedFlags:
     def _find(self, turns: tuple[str, ...]) -> Alarm | None:
         reading = self.read(turns)
         hinted = self.by_hint(reading)
-        if hinted and (len(reading.texts) > SEEN or self.by_sign(reading)):
-            return hinted
-        if not self._hears(reading, hinted) and not (hinted and self._hears_a_sentence(reading)):
+        raised = hinted if len(reading.texts) > SEEN else self.by_sign(reading)
+        if raised:
+            return hinted or raised
+        if not self._hears(reading, hinted) and not self._hears_a_sentence(reading):
             return None
         is_crisis = self.hunches["crisis"].highest(views_of(reading)) > 0
         return _HUNCHES["crisis"] if is_crisis else hinted or _HUNCHES["emergency"]
@@ -134,9 +135,13 @@ class RedFlags:
 
     def by_sign(self, reading: Reading) -> Alarm | None:
         """Return the gravest alarm that a sign raises alone, or a hint that is said plainly."""
-        return _find_any(self._signs, Page(reading)) or next(
-            filter(None, map(self.by_hint, reading.short_sentences(_PLAIN))), None
+        lessens = self.lexicon.mask("lessening")
+        plain = (
+            self.by_hint(said)
+            for said in reading.short_sentences(_PLAIN)
+            if not said.all(0, len(said.texts)) & lessens
         )
+        return _find_any(self._signs, Page(reading)) or next(filter(None, plain), None)
 
     def by_hint(self, reading: Reading) -> Alarm | None:
         """Return the gravest alarm that a sign raises or a hint tells of."""
