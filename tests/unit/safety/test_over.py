@@ -49,6 +49,12 @@ def test_what_is_over_is_no_emergency(turns):
         ["son swallowed a bracket", "he seems fine, no cough"],
         ["my cheek is swollen", "is that normal?"],
         ["my cheek is swollen", "ok. when can I come"],
+        ["I can't breathe", "main pichle saal aaya tha"],
+        ["I can't breathe", "do saal pehle rct hua tha"],
+        ["my cheek is swollen", "I had a filling last year"],
+        ["गाल सुजला आहे", "मागच्या वर्षी मी दुसऱ्या डॉक्टरकडे गेलो होतो"],
+        ["गाल सूज गया है", "पिछले महीने सफाई कराई थी"],
+        ["the bleeding does not stop"],
     ],
 )
 def test_what_is_there_still_or_again_is_found(turns):
