@@ -1,7 +1,7 @@
 """Trains the hunch and the network of triage on the project's sets and lessons, as plain data.
 
     python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] --only-report
-    python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] --limits -0.8 0.2
+    python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] --limits -0.3 -0.1
 
 Every message is judged by what was learned from others: the hands that wrote them (the letters of
 their ids) are dealt into groups, and each group is judged by what the other groups taught. The
@@ -86,7 +86,7 @@ def write(flags: RedFlags, cases: list[Case], limits: dict[str, float]) -> None:
     told = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
     WEIGHTS.write_text(told + "\n", "utf-8")
     network = fit_network([case.example for case in cases], len(flags.lexicon.bits))
-    write_network(network, NETWORK)
+    write_network(network, list(flags.lexicon.bits), NETWORK)
 
 
 def read_set(flags: RedFlags, path: Path) -> list[Case]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agentic_rag.safety.conversation import Reading
+from agentic_rag.safety.hunch import WAYS
 from agentic_rag.safety.network import BUCKETS, REACH, SEEN, STATES, buckets_of, states_of
 from agentic_rag.safety.spelling import TURN
 
@@ -50,14 +51,14 @@ def words_of(reading: Reading) -> list[Word]:
     start = max(0, len(reading.texts) - SEEN)
     states = states_of(reading, start)
     return [
-        Word(buckets(reading.texts[at]), _concepts(reading.concepts[at], state % 6), state,
+        Word(buckets(reading.texts[at]), _concepts(reading.concepts[at], state % WAYS), state,
              min(reading.gaps[at], TURN))
         for at, state in enumerate(states, start)
     ] or [Word([], [], 0, TURN)]  # fmt: skip
 
 
 def _concepts(concepts: int, way: int) -> list[int]:
-    return [6 * bit + way for bit in range(concepts.bit_length()) if concepts >> bit & 1]
+    return [WAYS * bit + way for bit in range(concepts.bit_length()) if concepts >> bit & 1]
 
 
 class Network(nn.Module):
@@ -66,7 +67,7 @@ class Network(nn.Module):
     def __init__(self, concepts: int, kinds: int) -> None:
         super().__init__()
         self.letters = nn.EmbeddingBag(BUCKETS, LETTERS, mode="sum")
-        self.concepts = nn.EmbeddingBag(6 * concepts, CONCEPTS, mode="sum")
+        self.concepts = nn.EmbeddingBag(WAYS * concepts, CONCEPTS, mode="sum")
         self.state, self.gap = nn.Embedding(STATES, SMALL), nn.Embedding(TURN + 1, SMALL)
         nn.init.normal_(self.letters.weight, std=0.05)
         nn.init.normal_(self.concepts.weight, std=0.1)
@@ -135,10 +136,10 @@ def score(network: Network, examples: Iterable[Example]) -> np.ndarray:
     return torch.cat(scores).numpy()
 
 
-def write_network(network: Network, path: Path, share: float = 1.0) -> None:
-    """Write the weights as `agentic_rag.safety.network` reads them, its score times a share."""
+def write_network(network: Network, concepts: Sequence[str], path: Path) -> None:
+    """Write the weights as `agentic_rag.safety.network` reads them, with the concepts by bit."""
     weights = {name: each.detach().numpy() for name, each in network.named_parameters()}
-    table = {}
+    table = {"names": np.array(concepts)}
     for name in ("letters", "concepts"):
         each = weights[f"{name}.weight"]
         scale = np.abs(each).max() / 127
@@ -150,8 +151,8 @@ def write_network(network: Network, path: Path, share: float = 1.0) -> None:
         join = weights[f"joins.{at}.weight"].transpose(2, 1, 0)
         table[f"join{at + 1}"] = join.reshape(-1, JOINED).astype(np.float16)
         table[f"bias{at + 1}"] = weights[f"joins.{at}.bias"].astype(np.float16)
-    table["judge"] = (share * weights["judge.weight"][0]).astype(np.float16)
-    table["bias"] = (share * weights["judge.bias"]).astype(np.float32)
+    table["judge"] = weights["judge.weight"][0].astype(np.float16)
+    table["bias"] = weights["judge.bias"].astype(np.float32)
     np.savez_compressed(path, **table)
 
 

@@ -37,17 +37,21 @@ class Reading:
         return list(pairwise([start, *self._stops[low:high], end]))
 
     def short_sentences(self, most: int) -> Iterator["Reading"]:
-        """Return each sentence of at most so many words, by itself and as it is meant here."""
+        """Return each sentence of at most so many words once, and as it is meant here."""
+        seen: set[tuple[tuple[str, ...], tuple[int, ...], tuple[bool, ...]]] = set()
         for low, high in pairwise([*self._stops, len(self.gaps)]):
-            if high - low <= most:
-                part = slice(low, high)
-                yield Reading(
-                    self.texts[part],
-                    self.concepts[part],
-                    self.gaps[part],
-                    self.meant[part],
-                    self.muted[part],
-                )
+            part = slice(low, high)
+            told = (tuple(self.texts[part]), tuple(self.meant[part]), tuple(self.muted[part]))
+            if high - low > most or told in seen:
+                continue
+            seen.add(told)
+            yield Reading(
+                self.texts[part],
+                self.concepts[part],
+                self.gaps[part],
+                self.meant[part],
+                self.muted[part],
+            )
 
     def clauses(self, low: int, high: int, cuts: int) -> list[tuple[int, int]]:
         """Cut a sentence at its commas, and in front of the concepts that part clauses."""

@@ -1,6 +1,6 @@
 """A hunch: a small linear classifier over letters, words and concepts, beside the rules. Pure.
 
-`benchmarks/train_triage.py` makes its weights from the project's own set.
+`benchmarks/train_triage.py` makes its weights of messages by people who have not seen the rules.
 """
 
 import json
@@ -17,12 +17,12 @@ from agentic_rag.safety.spelling import TURN, indic
 
 WEIGHTS = Path(__file__).with_name("hunch.json")
 SILENT = -10.0  # the score of what is only talked about
+WAYS = 6  # three ways that a sign is meant, told or only talked about
 WINDOW = 60  # words that are judged together: the set's messages are no longer, as a rule
 
 _SHORTEST, _LONGEST = 2, 4
 _STRIDE = 40  # so that two stretches share more than a sentence
 _LETTERS = 24
-_WAYS = 6  # three ways that a sign is meant, told or only talked about
 _START = "<"
 
 
@@ -52,7 +52,7 @@ def _told(reading: Reading, start: int, stop: int) -> Iterator[str]:
 
 
 def _ways(reading: Reading, start: int, stop: int) -> list[int]:
-    ways = [0] * _WAYS
+    ways = [0] * WAYS
     for at in range(start, stop):
         ways[2 * reading.meant[at] + reading.muted[at]] |= reading.concepts[at]
     return ways
@@ -87,7 +87,7 @@ class Hunch:
                 for at, name in enumerate(self.concepts)
                 if (weight := self.weights.get(_trait_of(name, way)))
             }
-            for way in range(_WAYS + 1)
+            for way in range(WAYS + 1)
         )
 
     def highest(self, views: Iterable[View]) -> float:
@@ -133,7 +133,7 @@ def traits_of(view: View, concepts: Sequence[str]) -> dict[str, float]:
     for way, mask in enumerate(view.ways):
         for at, name in enumerate(concepts):
             if mask >> at & 1:
-                traits[_trait_of(name, way)] = traits[_trait_of(name, _WAYS)] = 1.0
+                traits[_trait_of(name, way)] = traits[_trait_of(name, WAYS)] = 1.0
     return traits
 
 
@@ -151,10 +151,9 @@ def letter_runs(word: str) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=1 << 14)
-def traits_of_word(word: str) -> tuple[str, ...]:
+def traits_of_word(word: str) -> list[str]:
     """Return the runs of letters of a word, and the word as it is heard."""
-    return *letter_runs(word), f"={indic(word[:_LETTERS])}"
+    return [*letter_runs(word), f"={indic(word[:_LETTERS])}"]
 
 
 def _trait_of_pair(word: str, after: str) -> str:
@@ -162,7 +161,7 @@ def _trait_of_pair(word: str, after: str) -> str:
 
 
 def _trait_of(concept: str, way: int) -> str:
-    return f"#{concept}" if way == _WAYS else f"#{concept}#{way}"
+    return f"#{concept}" if way == WAYS else f"#{concept}#{way}"
 
 
 def read_hunches(concepts: Sequence[str]) -> dict[str, Hunch]:

@@ -1,9 +1,9 @@
 """A network: small convolutions over the words of a conversation, beside the hunch's sums. Pure.
 
-`benchmarks/train_triage.py` makes its weights from the project's own set.
+`benchmarks/train_triage.py` makes its weights of messages by people who have not seen the rules.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agentic_rag.safety.conversation import Reading
-from agentic_rag.safety.hunch import traits_of_word
+from agentic_rag.safety.hunch import WAYS, traits_of_word
 from agentic_rag.safety.spelling import TURN
 
 Floats = npt.NDArray[np.float32]
@@ -23,12 +23,10 @@ Floats = npt.NDArray[np.float32]
 NETWORK = Path(__file__).with_name("network.npz")
 BUCKETS = 1 << 13  # of runs of letters
 REACH = (1, 2, 4)  # words between the three that a convolution joins, by layer
-SEEN = 96  # words that it was taught to judge together; longer talk is left to rules and hunch
-STATES = (
-    12  # three ways that a word is meant, told or only talked about, before or in the last turn
-)
+SEEN = 96  # words that it was taught to judge together; in longer talk a hint is a sign
+STATES = 2 * WAYS  # how a word is meant, before the last turn or in it
 
-_RUNS = 60
+_RUNS = 60  # of a word: few are that long
 _ROWS = 16  # words: a larger product would wake threads, which take longer than it does
 
 
@@ -41,7 +39,7 @@ def states_of(reading: Reading, start: int = 0) -> list[int]:
     """Return for each word from `start` on how it is meant, and whether it was said last."""
     last = reading.turns[-1][0] if reading.turns else 0
     return [
-        2 * reading.meant[at] + reading.muted[at] + (STATES // 2 if at >= last else 0)
+        2 * reading.meant[at] + reading.muted[at] + (WAYS if at >= last else 0)
         for at in range(start, len(reading.texts))
     ]
 
@@ -77,7 +75,7 @@ class Network:
     def _words(self, reading: Reading) -> Floats:
         states = states_of(reading)
         count = len(states)
-        ways = (state % (STATES // 2) for state in states)
+        ways = (state % WAYS for state in states)
         letters = np.concatenate([*map(self._letters, reading.texts)])
         concepts = np.concatenate([*map(self._concepts, reading.concepts, ways)])
         gaps = zip(states, reading.gaps, strict=True)
@@ -107,22 +105,25 @@ class Network:
     def _sum_concepts(self, concepts: int, way: int) -> Floats:
         """Sum what concepts mean; it knows none of a pack's own."""
         known = self.weights["concepts"]
-        at = [6 * bit + way for bit in range(len(known) // 6) if concepts >> bit & 1]
+        at = [WAYS * bit + way for bit in range(len(known) // WAYS) if concepts >> bit & 1]
         summed: Floats = known[at].sum(0)
         return summed
 
 
-def read_network(path: Path = NETWORK) -> Network:
-    """Read the shipped weights.
+def read_network(concepts: Sequence[str], path: Path = NETWORK) -> Network:
+    """Read the shipped weights, for concepts by bit: a pack's own come behind those it learned.
 
     Raises:
-        OSError, ValueError, KeyError: they are broken.
+        OSError, ValueError, KeyError: they are broken, or were learned with other concepts.
     """
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             table: dict[str, Any] = {name: file[name] for name in file.files}
     except (BadZipFile, EOFError) as error:
         raise ValueError(f"{path.name}: {error}") from error
+    learned = table.pop("names").tolist()
+    if learned != list(concepts[: len(learned)]):
+        raise ValueError(f"{path.name}: learned with other concepts; train it again")
     scales = {name: table.pop(f"{name}_scale") for name in ("letters", "concepts")}
     weights = {name: each.astype(np.float32) for name, each in table.items()}
     return Network({n: w * scales.get(n, np.float32(1)) for n, w in weights.items()})

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ HINTED = 0.5  # what a hint counts for beside the hunch and the network
 _NEAR = 8  # words between the parts of a sign
 _PLAIN = 6  # words of a sentence that has no room to make a sign none
 _SURE = 2.0  # what a sentence has to sound like by itself: what stands beside it may explain it
+_DESPAIR = 3.5  # what a crisis has to sound like where a hint tells of a body in danger
 _LATELY = 64  # conversations: each is soon looked at again, and a long one is large
 
 
@@ -35,7 +37,8 @@ class Rule:
 
     Attributes:
         signs: each in the words of the lexicon: `swelling + site`; `-stop` is "does not stop".
-        hints: signs that are often none: in a longer sentence, what is learned has to agree.
+        hints: signs that are often none: in a sentence of over six words what is learned has to
+            agree, but where so much is said that it cannot be asked.
         unless: concepts that make it none where they stand near.
         source: the guideline that it rests on.
         examples: what it has to find, and `counter_examples` what no rule may.
@@ -93,6 +96,12 @@ class RedFlags:
     def _signs_and_hints(self) -> tuple[_Sought, ...]:
         return tuple(self._seek(rule, (*rule.signs, *rule.hints)) for rule in self.rules)
 
+    @cached_property
+    def _begins_a_sign(self) -> int:
+        """The concepts without which nothing is a sign."""
+        firsts = (sign[0].concepts for _, signs, _ in self._signs_and_hints for sign in signs)
+        return reduce(or_, firsts, 0)
+
     def _seek(self, rule: Rule, signs: Sequence[str]) -> _Sought:
         terms = tuple(read_sign(sign, self.lexicon) for sign in signs)
         return rule, terms, self.lexicon.mask(*rule.unless.split())
@@ -112,14 +121,16 @@ class RedFlags:
 
     def _find(self, turns: tuple[str, ...]) -> Alarm | None:
         reading = self.read(turns)
-        hinted = self.by_hint(reading)
-        raised = hinted if len(reading.texts) > SEEN else self.by_sign(reading)
+        hinted, raised = self.by_hint(reading), self.by_sign(reading)
         if raised:
-            return hinted or raised
+            return raised if hinted is None or hinted.is_crisis else hinted
+        if hinted and len(reading.texts) > SEEN:
+            return hinted
         if not self._hears(reading, hinted) and not self._hears_a_sentence(reading):
             return None
-        is_crisis = self.hunches["crisis"].highest(views_of(reading)) > 0
-        return _HUNCHES["crisis"] if is_crisis else hinted or _HUNCHES["emergency"]
+        if self.hunches["crisis"].highest(views_of(reading)) > _DESPAIR * (hinted is not None):
+            return _HUNCHES["crisis"]
+        return hinted or _HUNCHES["emergency"]
 
     def _hears_a_sentence(self, reading: Reading) -> bool:
         """Tell whether a sentence is an alarm by itself, so that none beside it can hide it."""
@@ -145,6 +156,8 @@ class RedFlags:
 
     def by_hint(self, reading: Reading) -> Alarm | None:
         """Return the gravest alarm that a sign raises or a hint tells of."""
+        if not reading.all(0, len(reading.texts)) & self._begins_a_sign:
+            return None
         return _find_any(self._signs_and_hints, Page(reading))
 
 
@@ -194,8 +207,9 @@ def read_rules(extra: Sequence[Rule] = (), *, examples: bool = True) -> RedFlags
         crisis = [rule for rule in shipped if rule.category == SELF_HARM]
         others = [rule for rule in shipped if rule.category != SELF_HARM]
         lexicon = read_lexicon(phrases)
+        concepts = list(lexicon.bits)
         flags = RedFlags(
-            (*crisis, *added, *others), lexicon, read_hunches(list(lexicon.bits)), read_network()
+            (*crisis, *added, *others), lexicon, read_hunches(concepts), read_network(concepts)
         )
         flags.find(["warm up"])
     except (OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:

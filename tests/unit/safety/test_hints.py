@@ -84,12 +84,12 @@ def test_a_swelling_that_goes_down_as_told_is_none(said, is_alarm):
     "said",
     [
         "bukhar vukhar nahi hai, sujan vujan bhi nahi",
-        "ulti vulti kuch nahi hui, behoshi bhi nahi",
-        "ताप बीप काही नाही, फक्त सफाई करायची आहे",
+        "behosh vehosh nahi hua",
+        "daant me pus vus nahi hai, bas safai",
     ],
 )
 def test_an_echo_of_a_word_is_denied_with_it(said):
-    assert FLAGS.by_sign(FLAGS.read([said])) is None
+    assert FLAGS.by_hint(FLAGS.read([said])) is None
 
 
 def test_what_was_said_before_counts_for_the_network_as_well():
@@ -111,7 +111,19 @@ def test_weights_that_are_cut_off_are_refused(tmp_path, kept):
     cut.write_bytes(NETWORK.read_bytes()[:kept])
 
     with pytest.raises((ValueError, OSError, KeyError)):
-        read_network(cut)
+        read_network(list(FLAGS.lexicon.bits), cut)
+
+
+def test_weights_that_were_learned_with_other_concepts_are_refused():
+    with pytest.raises(ValueError, match="train it again"):
+        read_network(sorted(FLAGS.lexicon.bits))
+
+
+def test_a_hint_of_despair_does_not_hide_what_a_body_suffers():
+    said = "Heavy bleeding that will not stop, I can't take it anymore"
+
+    assert FLAGS.find([said]).category == "bleeding"
+    assert FLAGS.find(["chest pain and I can't go on like this"]).category == "chest_pain"
 
 
 def test_nothing_said_is_nothing_heard():
