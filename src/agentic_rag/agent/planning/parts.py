@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from agentic_rag.agent.planning.aspects import aspect_of, heavy, is_heavy
 from agentic_rag.agent.planning.follow_up import Context, compared, of_cited, resolved
-from agentic_rag.agent.planning.small_talk import small_talk, without_greeting
+from agentic_rag.agent.planning.small_talk import small_talk, without_closing, without_greeting
 from agentic_rag.language import STOP_WORDS, topic_words, words
 
 MOST_PARTS = 4
@@ -38,9 +38,10 @@ _ENDING = re.compile(
 _CASE = re.compile(r"(?:and |but )?(?:if|once|since|because|as|in case|suppose)\b", re.IGNORECASE)
 _TELLS = re.compile(  # a verb that a question would begin with, behind what it speaks of
     r"^(?:[\w'-]+ ){1,4}(?:is|are|was|were|has|have|had|will|can|cannot|wants?|needs?|says?|gets?"
-    r"|takes?|just)\b|^(?:there|it|he|she|they|you)'\w+",
+    r"|takes?|just)\b|^(?:i|we) (?:am|had|take|use|smoke)\b|^(?:i|we|there|it|he|she|they|you)'\w+",
     re.IGNORECASE,
 )
+_MORE = re.compile(r"\b(?:also|too|want|need|like|know|looking|about|tell|ask|other)\b", re.I)
 _LEAD = re.compile(rf"[.,;!]\s+(?:(?:and|but|so)\s+)?(?={_QUESTION_WORD})", re.IGNORECASE)
 _POINTS = re.compile(r"\b(?:it|its|that|this|they|them|those|these|he|him|his|she|her)\b", re.I)
 _HOURS = re.compile(
@@ -75,7 +76,7 @@ def parts_of(message: str, context: Context) -> list[Part]:
     >>> [part.asked for part in parts_of("cost and duration of scaling?", Context())]
     ['cost of scaling', 'duration of scaling']
     """
-    text = without_greeting(_tidy(message))
+    text = _told_first(without_closing(without_greeting(_tidy(message))))
     things = compared(text, context)
     aspect = aspect_of(text) if things else None
     if things and aspect:
@@ -91,6 +92,20 @@ def _tidy(message: str) -> str:
     """Cut a message to what is read of it, and white space to one space or one line break."""
     lines = (" ".join(line.split()) for line in message[:_LONGEST_CHARS].splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def _told_first(text: str) -> str:
+    """Put what only tells, behind a last question, in front of all.
+
+    >>> _told_first("Is scaling safe? I am pregnant."), _told_first("Is it dear? I also want one.")
+    ('I am pregnant. Is scaling safe?', 'Is it dear? I also want one.')
+    """
+    asked, mark, told = text.rpartition("?")
+    told = told.strip(" .!\n")
+    is_more = _LEAD.search(f". {told}") or _MORE.search(told) or aspect_of(told)
+    if not asked or is_more or _POINTS.match(told) or not _TELLS.search(told):
+        return text
+    return f"{told}. {asked}{mark}"
 
 
 def _in_full(pieces: Sequence[Part], context: Context) -> list[Part]:

@@ -57,6 +57,50 @@ def test_one_question_stays_one(message):
     assert len(asked(message)) == 1
 
 
+@pytest.mark.parametrize(
+    ("message", "question"),
+    [
+        ("Is a root canal painful? My wife asks.", "Is a root canal painful?"),
+        ("Is there parking? Sunita wants to know", "Is there parking?"),
+        ("Do you take cards? Thanks, Ramesh", "Do you take cards?"),
+        ("What are the fees?\nThanks and regards\nSunita Patil", "What are the fees?"),
+        ("Do you take cards? Please reply soon. Thank you!", "Do you take cards?"),
+        ("क्या पार्किंग है? धन्यवाद", "क्या पार्किंग है?"),
+    ],
+)
+def test_what_a_message_closes_with_is_no_question(message, question):
+    assert asked(message) == [question]
+
+
+@pytest.mark.parametrize(
+    ("message", "question"),
+    [
+        ("Is there a lift? My mother is in a wheelchair.",
+         "My mother is in a wheelchair. Is there a lift?"),
+        ("Can I have an x-ray? I am pregnant", "I am pregnant. Can I have an x-ray?"),
+    ],
+)  # fmt: skip
+def test_what_is_told_behind_a_question_belongs_to_it(message, question):
+    assert asked(message) == [question]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "How much is scaling? Thanks, whitening too",
+        "How much is scaling? I also want whitening.",
+        "How much is scaling? Thanks. What is a crown?",
+        "Is scaling safe? My wife asks about whitening.",
+    ],
+)
+def test_what_asks_for_more_stays_a_question(message):
+    assert len(asked(message)) == 2
+
+
+def test_thousands_of_thanks_are_read_at_once():
+    assert len(asked("Is it safe? " + "Thanks. " * 10_000)) == 1
+
+
 def test_a_follow_up_with_two_parts_is_completed_in_both():
     talk = Context().after("Tell me about whitening.")
 
