@@ -8,15 +8,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import compress, pairwise
-from operator import not_
+from itertools import pairwise
 from pathlib import Path
 
 from agentic_rag.safety.conversation import Reading
 from agentic_rag.safety.spelling import TURN, indic
 
 WEIGHTS = Path(__file__).with_name("hunch.json")
-SILENT = -10.0  # the score of what is only talked about
+SILENT = -10.0  # the score of no words
 WAYS = 6  # three ways that a sign is meant, told or only talked about
 WINDOW = 60  # words that are judged together: the set's messages are no longer, as a rule
 
@@ -43,12 +42,7 @@ def views_of(reading: Reading) -> Iterator[View]:
         stop = min(start + WINDOW, end)
         here = _ways(reading, start, stop)
         ways = tuple(old | new for old, new in zip(before, here, strict=True))
-        yield View(tuple(_told(reading, start, stop)), ways)
-
-
-def _told(reading: Reading, start: int, stop: int) -> Iterator[str]:
-    """Leave out the words that are only talked about."""
-    return compress(reading.texts[start:stop], map(not_, reading.muted[start:stop]))
+        yield View(tuple(reading.texts[start:stop]), ways)
 
 
 def _ways(reading: Reading, start: int, stop: int) -> list[int]:

@@ -123,12 +123,15 @@ class RedFlags:
         reading = self.read(turns)
         hinted, raised = self.by_hint(reading), self.by_sign(reading)
         if raised:
-            return raised if hinted is None or hinted.is_crisis else hinted
+            return hinted or raised
         if hinted and len(reading.texts) > SEEN:
+            return hinted
+        despair = self.hunches["crisis"].highest(views_of(reading))
+        if hinted and hinted.is_crisis and despair > 0:
             return hinted
         if not self._hears(reading, hinted) and not self._hears_a_sentence(reading):
             return None
-        if self.hunches["crisis"].highest(views_of(reading)) > _DESPAIR * (hinted is not None):
+        if despair > _DESPAIR * (hinted is not None):
             return _HUNCHES["crisis"]
         return hinted or _HUNCHES["emergency"]
 
@@ -204,12 +207,13 @@ def read_rules(extra: Sequence[Rule] = (), *, examples: bool = True) -> RedFlags
     try:
         table = read_yaml(SHIPPED_RULES)["rules"]
         shipped = [_read_rule(row) for row in table]
-        crisis = [rule for rule in shipped if rule.category == SELF_HARM]
-        others = [rule for rule in shipped if rule.category != SELF_HARM]
         lexicon = read_lexicon(phrases)
         concepts = list(lexicon.bits)
         flags = RedFlags(
-            (*crisis, *added, *others), lexicon, read_hunches(concepts), read_network(concepts)
+            (*shipped[:1], *added, *shipped[1:]),
+            lexicon,
+            read_hunches(concepts),
+            read_network(concepts),
         )
         flags.find(["warm up"])
     except (OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:

@@ -119,6 +119,44 @@ def test_weights_that_were_learned_with_other_concepts_are_refused():
         read_network(sorted(FLAGS.lexicon.bits))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bacche ne daant tod liya aur honth se khoon nikal raha hai kitna kharcha hoga",
+        "what will it cost my face is swollen up to the eye since morning and I'm shivering",
+        "had braces in 2019 and now after the injection here my lips are puffing up",
+        "pichle saal rct hua tha usi daant se ab gardan tak sujan aa gayi",
+        "is it normal that I can't swallow my spit after the extraction",
+        "can I wait till Monday the gum is gushing since last night",
+        "my uncle says it is gas but my chest is crushing and the arm is numb",
+        "google says normal but my tongue is swelling after the tablet",
+        "no allergies till now but whole body is itching and throat is tight after the tablet",
+        "if you are open I will bring her she is not opening her eyes since the injection",
+        "मागच्या वर्षी फिलिंग केलं होतं पण आता मान सुजली आहे आणि श्वास घ्यायला त्रास होतोय किती पैसे लागतील",
+        "पिछले साल कैप लगी थी अब वही निगल ली है और सांस अटक रही है क्या करें",
+    ],
+)
+def test_a_price_a_date_or_a_question_in_its_sentence_hides_no_emergency(said):
+    assert FLAGS.find([said]) is not None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "in 2019 my face swelled up to the eye after an rct, now I just want a cleaning",
+        "kitna lagega agar kabhi daant toot jaye aur khoon aaye",
+        "is it normal to have a little pink spit the next day, no swelling",
+        "what is the cost of abscess drainage, had one 3 years ago, nothing now",
+        "do you charge extra if someone faints in the chair",
+        "मागच्या वर्षी दाढ काढल्यावर खूप रक्त आलं होतं, आता फक्त क्लिनिंगची किंमत सांगा",
+        "पिछले साल चेहरा सूज गया था अब ठीक है, सफाई का कितना लगेगा",
+        "my father had a stroke in 2015, can he get an implant and what is the price",
+    ],
+)
+def test_the_same_words_about_what_is_not_now_are_no_emergency(said):
+    assert FLAGS.find([said]) is None
+
+
 def test_a_hint_of_despair_does_not_hide_what_a_body_suffers():
     said = "Heavy bleeding that will not stop, I can't take it anymore"
 
