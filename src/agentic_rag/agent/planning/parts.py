@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from agentic_rag.agent.planning.aspects import aspect_of, heavy, is_heavy
 from agentic_rag.agent.planning.follow_up import Context, compared, of_cited, resolved
-from agentic_rag.agent.planning.small_talk import small_talk, without_closing, without_greeting
+from agentic_rag.agent.planning.small_talk import small_talk, without_greeting
 from agentic_rag.language import STOP_WORDS, topic_words, words
 
 MOST_PARTS = 4
@@ -21,7 +21,7 @@ _QUESTION_WORD = (
 _BETWEEN = re.compile(
     rf"(?<=\?)\s+|\s*;\s*|\n+|\s*,?\s*\b(?:and|also|plus|but|or)\b(?:\s+(?:also|then))?,?\s+"
     rf"(?=(?:(?:after|for|in|until|till|from|at|by|with|on|to)\s+(?=how|what|which|when))?{_QUESTION_WORD})"
-    r"|,\s+(?=(?:how|is|are|do|does|can|what|which)\b)",
+    r"|,\s+(?=(?:how|is|are|do|does|can|what|which|(?:cost|price|fees?|charges?) (?:of|for))\b)",
     re.IGNORECASE,
 )
 _JOINED = re.compile(
@@ -41,7 +41,31 @@ _TELLS = re.compile(  # a verb that a question would begin with, behind what it 
     r"|takes?|just)\b|^(?:i|we) (?:am|had|take|use|smoke)\b|^(?:i|we|there|it|he|she|they|you)'\w+",
     re.IGNORECASE,
 )
-_MORE = re.compile(r"\b(?:also|too|want|need|like|know|looking|about|tell|ask|other)\b", re.I)
+_SENTENCE_END = re.compile(r"(?<=[.?!\u0964])\s+|\s*;\s*|\n+")
+_ASKS = re.compile(  # without a question mark
+    rf"(?:(?:so|and|but|also|ok|okay|please|pls|plz|sir|madam|doctor),?\s+)*{_QUESTION_WORD}"
+    r"|also\s+(?!i\b|i'm|my\b|he\b|she\b|we\b)|.*\b(?:too|as well|also)\W*$"
+    r"|(?:also,?\s+)?(?:i|we|i'd|we'd)(?:\s+(?:also|just|would))*\s+(?:want|need|like|wish)\b"
+    r"|.*\b(?:want|need|like|wish|ask)\w*\s+(?:to\s+(?:know|ask)\s+\w|about\b)"
+    r"|.*\b(?:can|could|do|does|will|would|should|is|are)\s+(?:i|you|we|it|he|she|they)\b"
+    r"|.*\b(?:how\s+(?:much|many|long)|what\s+is)\b",
+    re.IGNORECASE,
+)
+_CLOSES = re.compile(  # who asks, thanks, a signature: nothing that a question is about
+    r"(?:many\s+|best\s+|warm\s+|kind\s+|with\s+)*(?:thank|thx|regards|yours\b|sincerely|dhanya|shukriya"
+    r"|धन्यवाद|शुक्रिया)|(?:please|pls|plz|kindly|waiting|awaiting)\b"
+    r"|.*\b(?:asks?|is asking|want(?:s|ed) to know)\W*$",
+    re.IGNORECASE,
+)
+_NOBODY = re.compile(  # an "it" that stands for nothing
+    r"\bis it (?:ok|okay|all right|fine|normal|safe|possible|allowed|true|right|good|bad|common"
+    r"|necessary|needed|required|compulsory|too (?:late|early|much))\b",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(
+    r"^\s*(?:[-*\u2022\u2013]|\(?(?:\d{1,2}|[a-d])[.)])\s+|\s+(?:\u2022|\(?\d\))\s+"
+)
+_MOST_TOLD_WORDS = 16  # beside a question: a longer story is about something else
 _LEAD = re.compile(rf"[.,;!]\s+(?:(?:and|but|so)\s+)?(?={_QUESTION_WORD})", re.IGNORECASE)
 _POINTS = re.compile(r"\b(?:it|its|that|this|they|them|those|these|he|him|his|she|her)\b", re.I)
 _HOURS = re.compile(
@@ -63,11 +87,13 @@ class Part:
         asked: in full, with what it leaned on.
         bare: as the patient put it.
         loose: whether the words may have meant one thing together: "scaling and polishing".
+        told: what stands around the question, and may be what it is about.
     """
 
     asked: str
     bare: str
     loose: bool = False
+    told: str = ""
 
 
 def parts_of(message: str, context: Context) -> list[Part]:
@@ -76,7 +102,7 @@ def parts_of(message: str, context: Context) -> list[Part]:
     >>> [part.asked for part in parts_of("cost and duration of scaling?", Context())]
     ['cost of scaling', 'duration of scaling']
     """
-    text = _told_first(without_closing(without_greeting(_tidy(message))))
+    text, told = _point_of(without_greeting(_tidy(message)))
     things = compared(text, context)
     aspect = aspect_of(text) if things else None
     if things and aspect:
@@ -84,28 +110,42 @@ def parts_of(message: str, context: Context) -> list[Part]:
     pieces = [piece for clause in _clauses(text) for piece in _joined(clause)]
     pieces = [piece for piece in pieces if _asks(piece.bare) and not small_talk(piece.bare)]
     if len(pieces) < 2:  # noqa: PLR2004  # one part
-        return [Part(_of_hours(of_cited(text, context)), text)]
-    return _in_full(pieces[:MOST_PARTS], context)
+        return [Part(_of_hours(of_cited(text, context)), text, told=told)]
+    return [replace(part, told=told) for part in _in_full(pieces[:MOST_PARTS], context)]
+
+
+def _point_of(text: str) -> tuple[str, str]:
+    """Return what asks in a message, and what is only told around it; of a doubtful one, all.
+
+    >>> _point_of("My son has exams. Are you open on Sunday? We live in Baner.")
+    ('Are you open on Sunday?', 'My son has exams. We live in Baner.')
+    >>> _point_of("I broke a tooth. How much?")
+    ('I broke a tooth. How much?', '')
+    """
+    said = [each for each in _SENTENCE_END.split(text) if each.strip()]
+    asking = [at for at, each in enumerate(said) if _is_asking(each)]
+    if not asking or len(asking) == len(said):
+        return text, ""
+    first = _NOBODY.sub("", said[asking[0]])
+    if points(first) or not any(heavy(said[at]) for at in asking):
+        ending = said[asking[-1]]  # what it is about was told before it, or else behind it
+        return text[: text.rindex(ending) + len(ending)] if asking[0] else text, ""
+    others = (each for at, each in enumerate(said) if at not in asking)
+    told = " ".join(each for each in others if not _CLOSES.match(each))
+    says_what = heavy(told) and not _POINTS.match(told) and len(words(told)) <= _MOST_TOLD_WORDS
+    return "\n".join(said[at] for at in asking), told if says_what else ""
+
+
+def _is_asking(sentence: str) -> bool:
+    asks = sentence.endswith("?") or _ASKS.match(sentence) or aspect_of(sentence)
+    return bool(asks or _BETWEEN.search(sentence))
 
 
 def _tidy(message: str) -> str:
     """Cut a message to what is read of it, and white space to one space or one line break."""
-    lines = (" ".join(line.split()) for line in message[:_LONGEST_CHARS].splitlines())
+    lines = (_BULLET.sub("\n", line) for line in message[:_LONGEST_CHARS].splitlines())
+    lines = (" ".join(line.split()) for each in lines for line in each.splitlines())
     return "\n".join(line for line in lines if line)
-
-
-def _told_first(text: str) -> str:
-    """Put what only tells, behind a last question, in front of all.
-
-    >>> _told_first("Is scaling safe? I am pregnant."), _told_first("Is it dear? I also want one.")
-    ('I am pregnant. Is scaling safe?', 'Is it dear? I also want one.')
-    """
-    asked, mark, told = text.rpartition("?")
-    told = told.strip(" .!\n")
-    is_more = _LEAD.search(f". {told}") or _MORE.search(told) or aspect_of(told)
-    if not asked or is_more or _POINTS.match(told) or not _TELLS.search(told):
-        return text
-    return f"{told}. {asked}{mark}"
 
 
 def _in_full(pieces: Sequence[Part], context: Context) -> list[Part]:

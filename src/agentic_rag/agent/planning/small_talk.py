@@ -80,19 +80,6 @@ _WHO = re.compile(
     r"|(?:तुम्ही|आपण) कसे आहात|(?:आपका|तुम्हारा) नाम क्या है|(?:तुमचे|आपले) नाव काय(?: आहे)?"
     r")(?:\W+(?:sir|madam|maam|please|pls|ji|doctor|then|now|bro))*"
 )
-_CLOSING = re.compile(
-    r"(?<=[.?!;\n\u0964])\s*(?:"
-    r"(?:(?:many|best|warm|kind|with) )*(?:thanks|thank you|thanking you|thx|thnx|regards"
-    r"|yours (?:truly|faithfully|sincerely)|sincerely|dhanya[vw]aa?d|shukriya|धन्यवाद|शुक्रिया)"
-    r"(?: (?:and|&|n) regards)?(?: in advance)?"
-    r"(?-i:\s*[,.!\n-]*\s*(?:[A-Z][\w.'-]*[^\S\n]*){1,3})?"  # a name; "thanks, whitening too" asks
-    r"|(?:please|pls|plz|kindly) (?:reply|respond|answer|advise|advice|guide|confirm|let me know)"
-    r"(?: (?:me|us|soon|asap|today|fast|quickly|urgently|sir|madam|doctor))*"
-    r"|(?:waiting|awaiting|looking forward)\b[^.?!\n]{0,40}"
-    r"|(?:[\w'-]+ ){1,3}(?:asks?|is asking|wants to know|wanted to know|would like to know)"
-    r")[\s.!,-]*$",
-    re.IGNORECASE,
-)
 _SMILES = frozenset("👋🙏👍😊🙂😀😃😄🤝❤💐🌹🙌👌✌🤗😇🥰😍☺💖💙🌸🌷👏💯")
 
 
@@ -134,18 +121,6 @@ def without_greeting(text: str) -> str:
     if first and first[1].isalpha() and _kind(_plain(first[1])) is SmallTalk.GREETING:
         return text[first.end() :]
     return text
-
-
-def without_closing(text: str) -> str:
-    """Leave out what a question closes with: a signature, who asks, "please reply soon".
-
-    >>> without_closing("Is there a lift? Thanks, Ramesh"), without_closing("Safe? My wife asks.")
-    ('Is there a lift?', 'Safe?')
-    >>> without_closing("Is there a lift? Thanks, and what does scaling cost?")
-    'Is there a lift? Thanks, and what does scaling cost?'
-    """
-    shorter = _CLOSING.sub("", text)
-    return shorter if shorter == text or not shorter.strip() else without_closing(shorter)
 
 
 _PHRASES = {

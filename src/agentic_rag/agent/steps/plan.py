@@ -58,12 +58,14 @@ def _is_only_doubtful(state: Journey) -> bool:
 def _readings(part: Part, synonyms: Mapping[str, Sequence[str]], *, again: bool) -> tuple[str, ...]:
     """Return what a part may mean, too; documents may use an abbreviation as the patient does.
 
-    On a second visit, also without what was told before it.
+    What was told around it may be what it is about. On a second visit, also without what was told
+    before it.
     """
     said = re.findall(r"\w+", part.asked.upper())
     is_short = any(term.isupper() and term in said for term in synonyms)
     alone = in_their_words(question_alone(part.asked), synonyms) if again else ""
-    return tuple(filter(None, (part.asked if is_short else "", alone)))
+    told = in_their_words(f"{part.told} {part.asked}", synonyms) if part.told else ""
+    return tuple(filter(None, (part.asked if is_short else "", alone, told)))
 
 
 async def _parts(state: Journey, deps: Deps) -> list[Part]:
