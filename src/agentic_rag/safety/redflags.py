@@ -48,7 +48,7 @@ class Rule:
     category: str
     reason: str
     source: str
-    signs: tuple[str, ...]
+    signs: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     unless: str = ""
     near: int = _NEAR
@@ -126,12 +126,9 @@ class RedFlags:
             return hinted or raised
         if hinted and len(reading.texts) > SEEN:
             return hinted
-        despair = self.hunches["crisis"].highest(views_of(reading))
-        if hinted and hinted.is_crisis and despair > 0:
-            return hinted
         if not self._hears(reading, hinted) and not self._hears_a_sentence(reading):
             return None
-        if despair > _DESPAIR * (hinted is not None):
+        if self.hunches["crisis"].highest(views_of(reading)) > _DESPAIR * (hinted is not None):
             return _HUNCHES["crisis"]
         return hinted or _HUNCHES["emergency"]
 
@@ -206,11 +203,11 @@ def read_rules(extra: Sequence[Rule] = (), *, examples: bool = True) -> RedFlags
     added = [_of_pack(rule, name) for rule, name in zip(extra, phrases, strict=True)]
     try:
         table = read_yaml(SHIPPED_RULES)["rules"]
-        shipped = [_read_rule(row) for row in table]
+        first, *others = map(_read_rule, table)  # what a pack adds is less grave than a crisis
         lexicon = read_lexicon(phrases)
         concepts = list(lexicon.bits)
         flags = RedFlags(
-            (*shipped[:1], *added, *shipped[1:]),
+            (first, *added, *others),
             lexicon,
             read_hunches(concepts),
             read_network(concepts),
@@ -239,7 +236,7 @@ def _read_rule(row: Mapping[str, Any]) -> Rule:
         category=row["category"],
         reason=row["reason"],
         source=row["source"],
-        signs=tuple(row["signs"]),
+        signs=tuple(row.get("signs", ())),
         hints=tuple(row.get("hints", ())),
         unless=row.get("unless", ""),
         near=row.get("near", _NEAR),

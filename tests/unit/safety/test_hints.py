@@ -157,6 +157,23 @@ def test_the_same_words_about_what_is_not_now_are_no_emergency(said):
     assert FLAGS.find([said]) is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "had a root canal here in 2019 and मुझे आत्महत्या करनी है. How much is a crown?",
+        "my implant fell out and mujhe aatmahatya karni hai. What is the price of a new one?",
+        "had a filling here last month and I feel suicidal. What does a crown cost?",
+        "is the clinic open on Sunday, I feel suicidal, how much is an implant",
+        "my wife left me last year, I want to kill myself",
+    ],
+)
+def test_a_price_a_date_or_a_question_hides_no_crisis(said):
+    alarm = FLAGS.find([said])
+
+    assert alarm is not None
+    assert alarm.is_crisis
+
+
 def test_a_hint_of_despair_does_not_hide_what_a_body_suffers():
     said = "Heavy bleeding that will not stop, I can't take it anymore"
 
