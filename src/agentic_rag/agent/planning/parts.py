@@ -8,7 +8,7 @@ from itertools import zip_longest
 from agentic_rag.agent.planning.aspects import aspect_of, heavy, is_heavy
 from agentic_rag.agent.planning.follow_up import Context, compared, of_cited, resolved
 from agentic_rag.agent.planning.small_talk import small_talk, without_greeting
-from agentic_rag.language import STOP_WORDS, topic_words, words
+from agentic_rag.language import STOP_WORDS, sentences, topic_words, words
 
 MOST_PARTS = 4
 _LONGEST_CHARS = 1200
@@ -41,7 +41,6 @@ _TELLS = re.compile(  # a verb that a question would begin with, behind what it 
     r"|takes?|just)\b|^(?:i|we) (?:am|had|take|use|smoke)\b|^(?:i|we|there|it|he|she|they|you)'\w+",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"(?<=[.?!\u0964])\s+|\s*;\s*|\n+")
 _ASKS = re.compile(  # without a question mark
     rf"(?:(?:so|and|but|also|ok|okay|please|pls|plz|sir|madam|doctor),?\s+)*{_QUESTION_WORD}"
     r"|also\s+(?!i\b|i'm|my\b|he\b|she\b|we\b)|.*\b(?:too|as well|also)\W*$"
@@ -51,21 +50,26 @@ _ASKS = re.compile(  # without a question mark
     r"|.*\b(?:how\s+(?:much|many|long)|what\s+is)\b",
     re.IGNORECASE,
 )
-_CLOSES = re.compile(  # who asks, thanks, a signature: nothing that a question is about
-    r"(?:many\s+|best\s+|warm\s+|kind\s+|with\s+)*(?:thank|thx|regards|yours\b|sincerely|dhanya|shukriya"
-    r"|धन्यवाद|शुक्रिया)|(?:please|pls|plz|kindly|waiting|awaiting)\b"
-    r"|.*\b(?:asks?|is asking|want(?:s|ed) to know)\W*$",
+_SPEAKS = re.compile(  # of somebody or something, and asks for nothing
+    r"(?:(?:actually|basically|so|and|but|because|as|since)\s+)*(?:i|i'm|im|i've|me|my|myself|we"
+    r"|our|he|she|they|his|her|it|this|that|there)\b",
     re.IGNORECASE,
 )
+_CLOSES = re.compile(  # who asks, thanks, a signature: nothing that a question is about
+    r"(?:(?:many|best|warm|kind|with)\s+)*(?:thanks?|thx|regards|sincerely|yours|dhanya[vw]aa?d"
+    r"|shukriya|धन्यवाद|शुक्रिया)\b(?:\W+\w+){0,5}\W*$"
+    r"|(?:please|pls|plz|kindly)\s+(?:reply|respond|answer)\b.{0,30}$"
+    r"|(?:waiting|awaiting)\s+(?:for\s+)?(?:your|ur|the)?\s*(?:reply|answer|response)\b.{0,30}$"
+    r"|(?:[\w'-]+\s+){1,4}(?:asks?|is asking|want(?:s|ed) to know)\W*$",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(r"(?<=\?)\s+")
 _NOBODY = re.compile(  # an "it" that stands for nothing
     r"\bis it (?:ok|okay|all right|fine|normal|safe|possible|allowed|true|right|good|bad|common"
     r"|necessary|needed|required|compulsory|too (?:late|early|much))\b",
     re.IGNORECASE,
 )
-_BULLET = re.compile(
-    r"^\s*(?:[-*\u2022\u2013]|\(?(?:\d{1,2}|[a-d])[.)])\s+|\s+(?:\u2022|\(?\d\))\s+"
-)
-_MOST_TOLD_WORDS = 16  # beside a question: a longer story is about something else
+_MOST_TOLD_WORDS = 40  # beside a question; a longer story stays in it
 _LEAD = re.compile(rf"[.,;!]\s+(?:(?:and|but|so)\s+)?(?={_QUESTION_WORD})", re.IGNORECASE)
 _POINTS = re.compile(r"\b(?:it|its|that|this|they|them|those|these|he|him|his|she|her)\b", re.I)
 _HOURS = re.compile(
@@ -115,37 +119,38 @@ def parts_of(message: str, context: Context) -> list[Part]:
 
 
 def _point_of(text: str) -> tuple[str, str]:
-    """Return what asks in a message, and what is only told around it; of a doubtful one, all.
+    """Return what asks in a message, and what is told around it; in doubt, all as one.
 
-    >>> _point_of("My son has exams. Are you open on Sunday? We live in Baner.")
-    ('Are you open on Sunday?', 'My son has exams. We live in Baner.')
+    >>> _point_of("My son has exams. Are you open on Sunday? Thanks, Asha")
+    ('Are you open on Sunday?', 'My son has exams.')
     >>> _point_of("I broke a tooth. How much?")
     ('I broke a tooth. How much?', '')
     """
-    said = [each for each in _SENTENCE_END.split(text) if each.strip()]
-    asking = [at for at, each in enumerate(said) if _is_asking(each)]
-    if not asking or len(asking) == len(said):
+    said = [each for sentence in sentences(text) for each in _ASKED.split(sentence)]
+    said = [each for each in said if _asks_something(each) or not _CLOSES.match(each)] or said
+    text = text[: text.rindex(said[-1]) + len(said[-1])] if said else text
+    asked = [each for each in said if _asks_something(each) or not _speaks(each)]
+    told = " ".join(each for each in said if each not in asked)
+    if not asked or not told or len(words(told)) > _MOST_TOLD_WORDS:
         return text, ""
-    first = _NOBODY.sub("", said[asking[0]])
-    if points(first) or not any(heavy(said[at]) for at in asking):
-        ending = said[asking[-1]]  # what it is about was told before it, or else behind it
-        return text[: text.rindex(ending) + len(ending)] if asking[0] else text, ""
-    others = (each for at, each in enumerate(said) if at not in asking)
-    told = " ".join(each for each in others if not _CLOSES.match(each))
-    says_what = heavy(told) and not _POINTS.match(told) and len(words(told)) <= _MOST_TOLD_WORDS
-    return "\n".join(said[at] for at in asking), told if says_what else ""
-
-
-def _is_asking(sentence: str) -> bool:
-    asks = sentence.endswith("?") or _ASKS.match(sentence) or aspect_of(sentence)
-    return bool(asks or _BETWEEN.search(sentence))
+    if points(_NOBODY.sub("", asked[0])) or not any(map(heavy, asked)):
+        return text, ""  # what it is about was told
+    return " ".join(asked), told if heavy(told) else ""
 
 
 def _tidy(message: str) -> str:
     """Cut a message to what is read of it, and white space to one space or one line break."""
-    lines = (_BULLET.sub("\n", line) for line in message[:_LONGEST_CHARS].splitlines())
-    lines = (" ".join(line.split()) for each in lines for line in each.splitlines())
+    lines = (" ".join(line.split()) for line in message[:_LONGEST_CHARS].splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def _speaks(sentence: str) -> bool:
+    return bool(_SPEAKS.match(sentence) or _TELLS.search(sentence))
+
+
+def _asks_something(sentence: str) -> bool:
+    asks = sentence.endswith("?") or _ASKS.match(sentence) or aspect_of(sentence)
+    return bool(asks or _BETWEEN.search(sentence))
 
 
 def _in_full(pieces: Sequence[Part], context: Context) -> list[Part]:

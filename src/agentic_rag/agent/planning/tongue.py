@@ -11,7 +11,6 @@ _LEXICON = Path(__file__).with_name("lexicon.yaml")
 _MARKS = "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
 _TOKEN = re.compile(rf"(?:[^\W_]|[{_MARKS}])+(?:['\u2019][^\W_]+)?")
 _DEVANAGARI = re.compile("[\u0904-\u0939]")
-_SENTENCE_END = re.compile(r"(?<=[.?!\u0964])\s+|\n+")
 _LONGEST_PHRASE = 3  # words
 _STEM_CHARS = 3  # of Devanagari, from which a word may go on with an ending
 _SURE = 0.2  # share of words in a Latin message that are Hindi or Marathi, from which it is
@@ -46,15 +45,9 @@ def language_of(text: str) -> str:
 def in_english(text: str) -> str:
     """Put the words that the lexicon knows in English; loan words stay, other Devanagari goes.
 
-    >>> in_english("रूट कॅनलचा खर्च किती?"), in_english("Sunday ko open hai kya? Main job karta hu.")
-    ('root canal price how much', 'sunday open? job')
+    >>> in_english("रूट कॅनलचा खर्च किती?")
+    'root canal price how much'
     """
-    told = ((_sentence_in_english(each), each) for each in _SENTENCE_END.split(text))
-    marked = (f"{english}{'?' if each.endswith('?') else '.'}" for english, each in told if english)
-    return " ".join(marked).rstrip("?.")
-
-
-def _sentence_in_english(text: str) -> str:
     said, forms = tokens(text), _forms()
     found: list[str] = []
     at = 0
