@@ -1,7 +1,7 @@
 """Trains the hunch and the network of triage on the project's sets and lessons, as plain data.
 
     python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] --only-report
-    python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] --limits -0.3 -0.1
+    python benchmarks/train_triage.py path/to/triage.jsonl [another.jsonl ...] --limits -0.3 -0.25
 
 Every message is judged by what was learned from others: the hands that wrote them (the letters of
 their ids) are dealt into groups, and each group is judged by what the other groups taught. The
