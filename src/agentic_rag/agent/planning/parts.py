@@ -38,7 +38,7 @@ _ENDING = re.compile(
 _CASE = re.compile(r"(?:and |but )?(?:if|once|since|because|as|in case|suppose)\b", re.IGNORECASE)
 _TELLS = re.compile(  # a verb that a question would begin with, behind what it speaks of
     r"^(?:[\w'-]+ ){1,4}(?:is|are|was|were|has|have|had|will|can|cannot|wants?|needs?|says?|gets?"
-    r"|takes?|just)\b|^(?:i|we) (?:am|had|take|use|smoke)\b|^(?:i|we|there|it|he|she|they|you)'\w+",
+    r"|takes?|just)\b|^(?:there|it|he|she|they|you)'\w+",
     re.IGNORECASE,
 )
 _ASKS = re.compile(  # without a question mark
@@ -127,9 +127,9 @@ def _point_of(text: str) -> tuple[str, str]:
     ('I broke a tooth. How much?', '')
     """
     said = [each for sentence in sentences(text) for each in _ASKED.split(sentence)]
-    said = [each for each in said if _asks_something(each) or not _CLOSES.match(each)] or said
+    said = [each for each in said if _is_question(each) or not _CLOSES.match(each)] or said
     text = text[: text.rindex(said[-1]) + len(said[-1])] if said else text
-    asked = [each for each in said if _asks_something(each) or not _speaks(each)]
+    asked = [each for each in said if _is_question(each) or not _only_speaks(each)]
     told = " ".join(each for each in said if each not in asked)
     if not asked or not told or len(words(told)) > _MOST_TOLD_WORDS:
         return text, ""
@@ -144,11 +144,13 @@ def _tidy(message: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _speaks(sentence: str) -> bool:
+def _only_speaks(sentence: str) -> bool:
+    """Tell whether a sentence, if it is no question, says something of somebody."""
     return bool(_SPEAKS.match(sentence) or _TELLS.search(sentence))
 
 
-def _asks_something(sentence: str) -> bool:
+def _is_question(sentence: str) -> bool:
+    """Tell whether a sentence asks or requests something, with a question mark or without."""
     asks = sentence.endswith("?") or _ASKS.match(sentence) or aspect_of(sentence)
     return bool(asks or _BETWEEN.search(sentence))
 
