@@ -89,6 +89,7 @@ class Activator:
     async def _run(self) -> None:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         self._up, self._going_up = asyncio.Event(), asyncio.Lock()
+        self._starting: set[asyncio.Task[None]] = set()  # the loop itself holds no task
         self._process: subprocess.Popen[bytes] | None = None
         self._backend, self._last, self._in_flight, self._waiting = 0, time.monotonic(), 0, 0
         self._listening: asyncio.Server | None = None
@@ -98,11 +99,13 @@ class Activator:
         self._opened.set()
         await self._ended.wait()
         watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await self._go_down()
+        for starting in self._starting:
+            starting.cancel()
+        await asyncio.gather(watching, *self._starting, return_exceptions=True)
         if self._listening:
             self._listening.close()
         self._gate.close()
+        await self._go_down()
 
     async def _listen(self) -> None:
         self._listening = await asyncio.start_server(self._serve, sock=self._gate, backlog=512)
@@ -123,7 +126,7 @@ class Activator:
     async def _go_up(self) -> None:
         """Start the server once, whoever asks, and wait until it is up."""
         async with self._going_up:
-            if self._up.is_set():
+            if self._up.is_set() or self._ended.is_set():
                 return
             process = self._start()
             while not await self._answers():
@@ -175,7 +178,10 @@ class Activator:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one request of one connection."""
         self._in_flight += 1
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, EOFError):
+        with (
+            contextlib.closing(writer),
+            contextlib.suppress(OSError, asyncio.IncompleteReadError, EOFError),
+        ):
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
             body = await reader.readexactly(int(length[1]) if length else 0)
@@ -184,7 +190,6 @@ class Activator:
                 await self._pass_on(head + body, reader, writer)
         self._in_flight -= 1
         self._last = time.monotonic()
-        writer.close()
 
     async def _let_through(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -207,7 +212,9 @@ class Activator:
 
     async def _started_for(self, reader: asyncio.StreamReader) -> bool:
         """Wait for the server as long as the caller does; what was started goes on without it."""
-        starting = asyncio.ensure_future(self._go_up())
+        starting = asyncio.create_task(self._go_up())
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
         gone = asyncio.ensure_future(reader.read(1))
         try:
             await asyncio.wait({starting, gone}, return_when=asyncio.FIRST_COMPLETED)

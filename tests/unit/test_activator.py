@@ -1,5 +1,7 @@
 """The activator that tests stand behind: it holds, refuses, starts, stops as the real ones do."""
 
+import gc
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +9,18 @@ import httpx
 import pytest
 from tests.sleeping.activator import Activator
 from tests.sleeping.server import command
+
+SLOW_TO_SAY = """
+import http.server, sys, time
+
+class Busy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(1.0)
+        self.send_response(200)
+        self.end_headers()
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Busy).serve_forever()
+"""
 
 
 def models(service: Activator, timeout_s: float = 20.0) -> httpx.Response:
@@ -47,6 +61,31 @@ def test_a_caller_who_hangs_up_does_not_stop_the_start():
         until(lambda: service.is_up)
 
         assert len(service.starts) == 1
+
+
+def test_a_start_that_nobody_waits_for_any_more_is_not_collected_as_garbage():
+    slow_to_say = [sys.executable, "-c", SLOW_TO_SAY, "{port}"]
+    with Activator(slow_to_say) as service:
+        with pytest.raises(httpx.ReadTimeout):
+            models(service, timeout_s=0.1)
+
+        def is_up_or_collects() -> bool:
+            gc.collect()
+            return service.is_up
+
+        until(is_up_or_collects)
+
+        assert len(service.starts) == 1
+
+
+def test_a_request_at_the_very_end_starts_nothing_that_outlives_it():
+    with ThreadPoolExecutor(1) as caller:
+        with Activator(command(start_s=0.5)) as service:
+            late = caller.submit(models, service)
+            until(lambda: service.held)
+
+        assert isinstance(late.exception(), httpx.HTTPError)
+    assert len(service.starts) == len(service.stops) == 1
 
 
 def test_an_idle_server_is_stopped_and_the_next_request_starts_another():
