@@ -127,6 +127,40 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectionQuestions:
+    """Questions that were written for a section of the documents, ahead of any patient.
+
+    Attributes:
+        section: its label.
+        digest: of the section's words for which they were written; empty: of any.
+        answered: what the section answers.
+        unanswered: what looks as if it did, and no section does.
+    """
+
+    section: str
+    digest: str = ""
+    answered: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How like a question is to those that were expected, as cosines.
+
+    Attributes:
+        answered: the likest that a section answers, by the section's label.
+        unanswered: the likest that no section answers; 0 where there are none.
+    """
+
+    answered: Mapping[str, float] = field(default_factory=dict)
+    unanswered: float = 0.0
+
+
+UNEXPECTED = Likeness()
+"""Of a question where none were written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
     """The span that carries a sentence.
 

@@ -1,13 +1,23 @@
 """What the agent leans on, as the narrowest protocols; `bootstrap` hands in the concrete parts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentic_rag.agent.admission import Admission
 from agentic_rag.clinic.profile import Profile
-from agentic_rag.domain import Answer, Draft, Passage, Question, Sampling, Turn, WhenCold
+from agentic_rag.domain import (
+    UNEXPECTED,
+    Answer,
+    Draft,
+    Likeness,
+    Passage,
+    Question,
+    Sampling,
+    Turn,
+    WhenCold,
+)
 from agentic_rag.safety.redflags import RedFlags
 
 Message = tuple[str, str]
@@ -38,6 +48,20 @@ class Retriever(Protocol):
         """
         ...
 
+    async def expects(
+        self, questions: Sequence[str], passages: Sequence[Passage]
+    ) -> Sequence[Likeness]:
+        """Return how like each question is to those that were written for the passages' sections.
+
+        Raises:
+            RetrievalUnavailable: the index cannot be used now.
+        """
+        ...
+
+    async def headings(self, labels: Sequence[str]) -> Sequence[str]:
+        """Return the innermost heading of each section, as far as there is an index."""
+        ...
+
     async def beside(self, found: Sequence[Passage]) -> Sequence[Passage]:
         """Return what stands right before and behind passages that were found, in their sections.
 
@@ -60,8 +84,16 @@ class Relevant(Protocol):
 class Judge(Protocol):
     """Says how well passages fit a question."""
 
-    async def judge(self, question: str, passages: Sequence[Passage]) -> Sequence[Relevant]:
-        """Return the relevance of each passage, in order."""
+    async def judge(
+        self, question: str, passages: Sequence[Passage], expected: Likeness = UNEXPECTED
+    ) -> Sequence[Relevant]:
+        """Return the relevance of each passage, in order.
+
+        Args:
+            question: what is asked.
+            passages: what may answer it.
+            expected: how like the question is to those that were written for the sections.
+        """
         ...
 
 
@@ -80,6 +112,7 @@ class Brief:
     Attributes:
         when_cold: what becomes of it where a model sleeps.
         deadline: until when a model may write, as `time.monotonic` has it.
+        expected: how like each want is to the questions that were written for the sections.
         hear: takes what a model writes while it writes; "" where it begins, be it anew.
     """
 
@@ -91,6 +124,7 @@ class Brief:
     sampling: Sampling = field(default_factory=Sampling)
     when_cold: WhenCold = WhenCold.EXTRACTIVE
     deadline: float | None = None
+    expected: Mapping[str, Likeness] = field(default_factory=dict)
     hear: Callable[[str], None] | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 
 from agentic_rag.agent.deps import Message
 from agentic_rag.agent.planning.small_talk import SmallTalk
-from agentic_rag.domain import Answer, Degraded, Draft, Dropped, Passage, Question
+from agentic_rag.domain import Answer, Degraded, Draft, Dropped, Likeness, Passage, Question
 from agentic_rag.safety.redflags import Alarm
 
 
@@ -38,6 +38,7 @@ class Journey(TypedDict, total=False):
     trouble: Degraded | None  # retrieve, or grade
     relevant: tuple[Passage, ...]  # grade
     held: tuple[str, ...]  # grade: the wants that something relevant answers
+    expected: Mapping[str, Likeness]  # grade: how like a held want is to expected questions
     unheld: tuple[str, ...]  # grade: what the other wants ask for, each in a few words
     missing: tuple[str, ...]  # grade
     doubtful: tuple[str, ...]  # grade: what is said in numbers, but not by the most trusted

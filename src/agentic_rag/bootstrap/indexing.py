@@ -13,6 +13,7 @@ from agentic_rag.bootstrap.premises import (
 )
 from agentic_rag.clinic.profile import Clinic, read_clinic
 from agentic_rag.clinic.synonyms import in_their_words
+from agentic_rag.domain import rank_among
 from agentic_rag.retrieval.embedding.backends import pick_backend
 from agentic_rag.retrieval.embedding.embedder import Embedder
 from agentic_rag.retrieval.embedding.exporting import ExportReport, Say
@@ -48,13 +49,13 @@ def ingest_folder(
     if engine is EngineName.RAY:
         shop = replace(shop, engine=_ray_engine(settings))
     is_packs_own = folder is None or folder.resolve() == clinic.documents.resolve()
-    prove = _prove_with(clinic, shop) if is_packs_own else None
-    return ingest(folder or clinic.documents, shop, progress, Order(strict=strict, prove=prove))
+    order = _order_of(clinic, shop) if is_packs_own else Order()
+    return ingest(folder or clinic.documents, shop, progress, replace(order, strict=strict))
 
 
 def make_index(clinic: Clinic, shop: Workshop) -> None:
     """Index a pack's own documents."""
-    ingest(clinic.documents, shop, order=Order(prove=_prove_with(clinic, shop)))
+    ingest(clinic.documents, shop, order=_order_of(clinic, shop))
 
 
 def build_workshop(settings: Settings) -> Workshop:
@@ -100,6 +101,17 @@ def _ray_engine(settings: Settings) -> RayEngine:
         threads=1,  # a worker has one CPU, and there is one for each
     )
     return RayEngine(partial(Embedder, partial(pick_backend, recipe)))
+
+
+def _order_of(clinic: Clinic, shop: Workshop) -> Order:
+    """Order an index of a pack's own documents, of which the pack knows more than they say."""
+    noisy = clinic.profile.noisy_sources
+    questions = (
+        each
+        for each in clinic.questions
+        if rank_among(noisy, each.section.partition("#")[0]) == len(noisy)
+    )
+    return Order(prove=_prove_with(clinic, shop), questions=tuple(questions))
 
 
 def _prove_with(clinic: Clinic, shop: Workshop) -> Prove:

@@ -51,6 +51,9 @@ def ingest(
     for label, count in report.injected.items():
         told = f"{escape(label)}: {count} to models; never quoted, never followed"
         out.print(f"[yellow]talks[/yellow] {told}")
+    if report.stale:
+        told = f"{escape(', '.join(report.stale))}: changed, or gone, since questions were written"
+        out.print(f"[yellow]stale[/yellow] {told}; agentic-rag questions writes them anew")
 
 
 def _details(error: AgenticRagError) -> dict[str, Any]:

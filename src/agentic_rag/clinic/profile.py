@@ -1,7 +1,7 @@
 """Reads a clinic pack and refuses a bad one by file and field."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -14,6 +14,7 @@ from pydantic import (
     field_validator,
 )
 
+from agentic_rag.domain import SectionQuestions
 from agentic_rag.errors import BadPack
 
 SHIPPED_PACK = Path(__file__).parent / "atharva"
@@ -27,6 +28,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Row = TypeVar("_Row", bound=_Strict)
 Tongue = Literal["en", "hi", "mr"]
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _CLOCK = r"(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
@@ -160,16 +162,27 @@ class KnownQuestion(_Strict):
     label: Line
 
 
+class ExpectedOfSection(_Strict):
+    """A line of `questions.jsonl`; see `SectionQuestions`."""
+
+    section: Annotated[str, StringConstraints(min_length=1)]
+    digest: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32})?$")] = ""
+    answered: tuple[Line, ...] = ()
+    unanswered: tuple[Line, ...] = ()
+
+
 class Clinic(_Strict):
     """A pack that has been read: the profile, and where its documents lie.
 
     Attributes:
         known_questions: an index is only good if it finds what answers them.
+        questions: what patients may ask of its documents, by section.
     """
 
     profile: Profile
     folder: Path
     known_questions: tuple[KnownQuestion, ...] = ()
+    questions: tuple[SectionQuestions, ...] = ()
 
     @property
     def documents(self) -> Path:
@@ -200,11 +213,24 @@ def read_clinic(folder: Path | None = None) -> Clinic:
     except ValidationError as error:
         raise BadPack(_name_faults(path, error)) from None
     return Clinic(
-        profile=profile, folder=folder, known_questions=_read_probes(folder / "probes.jsonl")
+        profile=profile,
+        folder=folder,
+        known_questions=_read_lines(folder / "probes.jsonl", KnownQuestion),
+        questions=read_questions(folder / "questions.jsonl"),
     )
 
 
-def _read_probes(path: Path) -> tuple[KnownQuestion, ...]:
+def read_questions(path: Path) -> tuple[SectionQuestions, ...]:
+    """Read what patients may ask of each section; nothing where there is no such file.
+
+    Raises:
+        BadPack: names the line, the field and what was expected.
+    """
+    rows = _read_lines(path, ExpectedOfSection)
+    return tuple(SectionQuestions(**each.model_dump()) for each in rows)
+
+
+def _read_lines(path: Path, kind: type[_Row]) -> tuple[_Row, ...]:
     if not path.exists():
         return ()
     try:
@@ -212,15 +238,15 @@ def _read_probes(path: Path) -> tuple[KnownQuestion, ...]:
     except (OSError, ValueError) as error:
         raise BadPack(f"{path}: cannot be read as lines of JSON: {error}") from error
     return tuple(
-        _read_probe(f"{path}: line {number}", line)
+        _read_line(f"{path}: line {number}", line, kind)
         for number, line in enumerate(lines, start=1)
         if line.strip()
     )
 
 
-def _read_probe(where: str, line: str) -> KnownQuestion:
+def _read_line(where: str, line: str, kind: type[_Row]) -> _Row:
     try:
-        return KnownQuestion.model_validate_json(line)
+        return kind.model_validate_json(line)
     except ValidationError as error:
         raise BadPack(_name_faults(where, error)) from None
 

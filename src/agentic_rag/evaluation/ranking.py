@@ -102,6 +102,7 @@ async def best_relevances(deps: Deps, cases: Sequence[RetrievalCase]) -> list[fl
     best = []
     for case in cases:
         found = await deps.retriever.search([case.question], k=deps.limits.top_k)
-        judged = await deps.judge.judge(case.question, found)
+        [expected] = await deps.retriever.expects([case.question], found)
+        judged = await deps.judge.judge(case.question, found, expected)
         best.append(max((each.score for each in judged), default=0.0))
     return best

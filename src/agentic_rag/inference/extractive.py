@@ -1,14 +1,14 @@
 """The last rung: no model, the documents' own sentences, chosen for the question."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentic_rag.domain import Draft, Passage
+from agentic_rag.domain import UNEXPECTED, Draft, Likeness, Passage
 from agentic_rag.kinds import tells_asked
 from agentic_rag.language import (
     denial_over,
@@ -31,6 +31,8 @@ _ANNOUNCES = re.compile(r"(?:How|Why|What|Whom|Which)\b")  # of a document, what
 _IDENTITY = {"code", "id", "name", "title"}  # fields that tell which item, and nothing about it
 _RECORDS = (".json", ".jsonl")  # what stands in front of a colon there is a label, and no words
 _KIND_WEIGHT = 0.1
+_LEAD_WEIGHT = 0.05
+_LIKE = 0.5  # cosine from which two questions may ask for the same
 _ALIKE = {
     "hurt": "pain",
     "ach": "pain",
@@ -53,10 +55,14 @@ class Quotable(Protocol):
     @property
     def passages(self) -> tuple[Passage, ...]: ...  # noqa: D102
 
+    @property
+    def expected(self) -> Mapping[str, Likeness]: ...  # noqa: D102
+
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
     number: int
+    label: str
     heading: str
     said: str
     in_context: str
@@ -91,6 +97,7 @@ class ExtractiveWriter:
             closeness = _WANT_WEIGHT * (in_context @ meant)
             closeness += _ASPECT_WEIGHT * (in_context @ asked)
             scores = _scores(want, statements, closeness)
+            scores += _lead(brief.expected.get(want, UNEXPECTED), statements)
             best = _best(scores, statements, chosen)
             if best:
                 best += _beside(best[0], want, scores, statements)
@@ -119,7 +126,8 @@ def _statements(number: int, passage: Passage) -> list[_Statement]:
             told = f"{denial} {said}"
         is_on_foot = bool(found) and leans(said)
         in_context = f"{found[-1].in_context if is_on_foot else passage.heading + ':'} {said}"
-        found.append(_Statement(number, passage.heading, told, in_context, field, is_on_foot))
+        where = number, passage.label, passage.heading
+        found.append(_Statement(*where, told, in_context, field, is_on_foot))
     return found
 
 
@@ -133,6 +141,16 @@ def _scores(
     closeness = closeness + _KIND_WEIGHT * np.array(told, dtype=np.float32)
     scores: NDArray[np.float32] = closeness + _WORDS_WEIGHT * np.array(shared) - np.array(trust)
     return scores
+
+
+def _lead(expected: Likeness, statements: Sequence[_Statement]) -> NDArray[np.float32]:
+    """Return what the statements gain of the section that such a question was expected of most."""
+    found = [expected.answered.get(each.label, 0.0) for each in statements]
+    likeness = np.array(found, dtype=np.float32)
+    likest = likeness.max()
+    is_led = (likeness == likest) & (likest >= _LIKE)
+    lead: NDArray[np.float32] = np.where(is_led, _LEAD_WEIGHT * likeness, np.float32(0.0))
+    return lead
 
 
 def _terms(text: str) -> set[str]:

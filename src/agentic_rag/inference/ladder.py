@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from agentic_rag.domain import Degraded, Draft, Passage, Sampling, WhenCold
+from agentic_rag.domain import Degraded, Draft, Likeness, Passage, Sampling, WhenCold
 from agentic_rag.errors import LlmAsleep, LlmUnavailable
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,9 @@ class Brief(Protocol):
     def deadline(self) -> float | None: ...  # noqa: D102
 
     @property
+    def expected(self) -> Mapping[str, Likeness]: ...  # noqa: D102
+
+    @property
     def hear(self) -> Callable[[str], None] | None: ...  # noqa: D102
 
 
@@ -66,6 +69,7 @@ class _Note:
     temperature: float | None = 0.0
     sampling: Sampling = field(default_factory=Sampling)
     when_cold: WhenCold = WhenCold.EXTRACTIVE
+    expected: Mapping[str, Likeness] = field(default_factory=dict)
     hear: Callable[[str], None] | None = None
 
 

@@ -11,12 +11,15 @@ from agentic_rag.domain import Passage, Within, rank_among
 from agentic_rag.language import terms
 from agentic_rag.retrieval.chroma import VectorStore
 from agentic_rag.retrieval.embedding.embedder import Vectors
+from agentic_rag.retrieval.expected import ExpectedQuestions
 from agentic_rag.retrieval.fusion import DENSE_WEIGHT, Scores, fuse
 from agentic_rag.retrieval.lexical import LexicalIndex
 from agentic_rag.retrieval.spelling import Speller
 
 _WIDE = 100  # candidates from each half, at least
 _FEW = 200  # rows that are cheaper to ask for and throw away than to filter out
+_EXPECTED = 3  # sections that a question like this one was expected of, at most
+_LIKE = 0.5  # cosine from which two questions may ask for the same
 _BESIDE = (-1, 1)  # rows: what a passage goes on from, and how it goes on
 _ALIKE = 0.95  # cosine from which two passages may be the same twice
 _SAME = 0.9  # share of their words, both ways, from which they are
@@ -33,6 +36,7 @@ class Parts:
 
     Attributes:
         digests: SHA-256 of each document's file, by doc_id.
+        expected: the questions that were written for its sections.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Parts:
     vectors: Vectors
     lexical: LexicalIndex
     digests: Mapping[str, str] = field(default_factory=dict)
+    expected: ExpectedQuestions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,7 @@ class OpenIndex:
         digests: SHA-256 of each document's file, by doc_id; a passage that is found has its own.
         rows: the row of each part of a section, by label.
         speller: mends a question's slips by the documents' words.
+        expected: the questions that were written for its sections.
         dense_weight: how much meaning counts against words, 0 to 1.
     """
 
@@ -86,6 +92,7 @@ class OpenIndex:
     digests: Mapping[str, str]
     rows: Mapping[tuple[str, int], int]
     speller: Speller
+    expected: ExpectedQuestions
     dense_weight: float = DENSE_WEIGHT
 
     @classmethod
@@ -107,6 +114,7 @@ class OpenIndex:
             digests=parts.digests,
             rows={(each.label, each.part): row for row, each in enumerate(parts.passages)},
             speller=Speller([*parts.lexical.vocabulary, *taste.spoken]),
+            expected=parts.expected,
         )
 
     async def search(
@@ -115,7 +123,8 @@ class OpenIndex:
         """Return the k best passages over all queries, best first, with their scores, 0 to 1.
 
         One passage a section, as long as there are sections: its part that is nearest. Passages
-        that say the same as a better or more trusted one stand behind all others.
+        that say the same as a better or more trusted one stand behind all others, and the last
+        places go to sections that a question like one of these was expected of.
 
         Args:
             queries: what is looked for, in any number of ways.
@@ -140,6 +149,12 @@ class OpenIndex:
         wanted = {(each.label, each.part + step) for each in found for step in _BESIDE}
         wanted -= {(each.label, each.part) for each in found}
         return [self._found(self.rows[key], 0.0) for key in sorted(wanted & self.rows.keys())]
+
+    def headings(self, labels: Sequence[str]) -> list[str]:
+        """Return the innermost heading of each section that is here and has one."""
+        rows = (self.rows.get((label, 0)) for label in labels)
+        found = (self.passages[row].heading.rpartition(" > ")[2] for row in rows if row is not None)
+        return [heading for heading in found if heading]
 
     async def _nearest(self, vector: Vectors, wide: int, allowed: Mask) -> Rows:
         """Return the nearest rows of the sections that are allowed, about `wide` of them."""
@@ -172,9 +187,21 @@ class OpenIndex:
         firsts: list[int] = rows[best].tolist()
         scores: dict[int, float] = dict(zip(rows.tolist(), told.tolist(), strict=True))
         ranked = self._distinct_first(firsts)[:k]
+        asked_of = self._expected_of(vectors, allowed, ranked)[: k // 2]
+        ranked = ranked[: k - len(asked_of)] + asked_of
         if len(ranked) < k:  # few sections: their other parts follow
             ranked += [row for row in self._others(firsts, vectors) if row not in scores]
         return [self._found(row, scores.get(row, 0.0)) for row in ranked[:k]]
+
+    def _expected_of(self, vectors: Vectors, allowed: Mask, ranked: Sequence[int]) -> list[int]:
+        """Return the nearest row of each section, of few, that such a question was expected of."""
+        labels = self.expected.sections(vectors, at_least=_LIKE)
+        firsts = [self.rows[label, 0] for label in labels if (label, 0) in self.rows]
+        sections = self._section_of(np.array(firsts, dtype=np.intp))
+        taken = set(self._section_of(np.array(ranked, dtype=np.intp)).tolist())
+        few = [each for each in sections.tolist() if allowed[each]][:_EXPECTED]
+        parts = [self._rows_of(np.array([each])) for each in few if each not in taken]
+        return [int(each[(self.vectors[each] @ vectors.T).max(axis=1).argmax()]) for each in parts]
 
     def _found(self, row: int, score: float) -> Passage:
         passage = self.passages[row]

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from agentic_rag.domain import Passage
+from agentic_rag.domain import Passage, SectionQuestions
 from agentic_rag.retrieval.embedding.embedder import Vectors
 
-FORMAT = 5
+FORMAT = 6
 """Raised when chunking, `injection` or the layout changes, so that an old index is built anew."""
 
 
@@ -29,6 +29,14 @@ class Mark(NamedTuple):
 
     digest: str
     start: int
+
+
+class Expected(NamedTuple):
+    """A question that was written for a section, by label: one that it answers, or none does."""
+
+    section: str
+    answered: bool
+    question: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +82,7 @@ class Manifest:
         refused: SHA-256 by doc_id of the files that could not be read.
         skipped: the reason by name of what could not be read: files, and parts of files.
         injected: how often, by label, a document talks to models.
+        stale: the sections, by label, that have changed since questions were written for them.
         store: where its vectors are: "folder" or "server".
         churn: rows that were changed in Chroma's folder since it was filled from nothing.
         parts: the size in bytes of each file of the version, by its path.
@@ -88,20 +97,28 @@ class Manifest:
     refused: Mapping[str, str]
     skipped: Mapping[str, str]
     injected: Mapping[str, int]
+    stale: Sequence[str]
     passages: int
     churn: int
     parts: Mapping[str, int]
 
 
-def version_of(digests: Mapping[str, str], embedder: str, store: str) -> str:
+def version_of(
+    digests: Mapping[str, str],
+    embedder: str,
+    store: str,
+    questions: Sequence[SectionQuestions] = (),
+) -> str:
     """Name a version by all that it is made of: the same input has the same name.
 
     Args:
         digests: SHA-256 by doc_id of every file that was read, or could not be.
         embedder: the embedder's fingerprint.
         store: where its vectors are.
+        questions: what was written for its sections.
     """
-    made_of = orjson.dumps([FORMAT, embedder, store, sorted(digests.items())])
+    expected = sorted(orjson.dumps(asdict(each)).decode() for each in questions)
+    made_of = orjson.dumps([FORMAT, embedder, store, sorted(digests.items()), expected])
     return hashlib.sha256(made_of).hexdigest()[:16]
 
 
@@ -162,10 +179,13 @@ class IndexVersion:
 
     def vectors(self) -> Vectors:
         """Map the vectors [rows, dimension] into memory."""
-        mapped = np.load(self.folder / "vectors.npy", mmap_mode="r")
-        # of the plain kind: numpy takes longer for each look into a memmap
-        vectors: Vectors = mapped.view(np.ndarray)
-        return vectors
+        return _mapped(self.folder / "vectors.npy")
+
+    def questions(self) -> tuple[list[Expected], Vectors]:
+        """Read the expected questions, and their vectors [questions, dimension]."""
+        with (self.folder / "questions.jsonl").open("rb") as lines:
+            questions = [Expected(*orjson.loads(line)) for line in lines]
+        return questions, _mapped(self.folder / "questions.npy")
 
     def entries(self) -> dict[str, Entry]:
         """Read what it holds of each file, by doc_id."""
@@ -197,14 +217,15 @@ class IndexVersion:
         (self.folder / "marks.txt").write_text("\n".join(marks), encoding="ascii")
 
     def write_vectors(self, rows: Iterable[Vectors], shape: tuple[int, int]) -> None:
-        """Write the vectors [rows, dimension], row by row.
+        """Write the vectors [rows, dimension], row by row."""
+        _write_rows(self.folder / "vectors.npy", rows, shape)
 
-        Not through a map: on a full disk that would end the process.
-        """
-        with (self.folder / "vectors.npy").open("wb") as file:
-            head = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, head)
-            file.writelines(np.asarray(row, dtype="<f4").tobytes() for row in rows)
+    def write_questions(self, vectors: Mapping[Expected, Vectors], dimension: int) -> None:
+        """Write the expected questions, each with its vector [dimension]."""
+        with (self.folder / "questions.jsonl").open("wb") as lines:
+            lines.writelines(orjson.dumps([*each]) + b"\n" for each in vectors)
+        shape = len(vectors), dimension
+        _write_rows(self.folder / "questions.npy", vectors.values(), shape)
 
     def seal(self, manifest: Manifest) -> None:
         """Write the manifest, and have everything reach the disk."""
@@ -351,11 +372,25 @@ def digest(version: IndexVersion) -> str:
     That of its Chroma folder is not among it: the same rows come to lie differently there.
     """
     whole = hashlib.sha256()
-    for part in ("passages.jsonl", "ids.txt", "vectors.npy"):
+    for part in ("passages.jsonl", "ids.txt", "vectors.npy", "questions.jsonl", "questions.npy"):
         whole.update((version.folder / part).read_bytes())
     for path, _ in sorted(_files(version.lexical)):
         whole.update(path.encode() + (version.lexical / path).read_bytes())
     return whole.hexdigest()
+
+
+def _mapped(path: Path) -> Vectors:
+    # of the plain kind: numpy takes longer for each look into a memmap
+    vectors: Vectors = np.load(path, mmap_mode="r").view(np.ndarray)
+    return vectors
+
+
+def _write_rows(path: Path, rows: Iterable[Vectors], shape: tuple[int, int]) -> None:
+    """Write vectors row by row; not through a map: on a full disk that would end the process."""
+    with path.open("wb") as file:
+        head = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, head)
+        file.writelines(np.asarray(row, dtype="<f4").tobytes() for row in rows)
 
 
 def _skipped_of(doc_id: str, skipped: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
-from agentic_rag.domain import Passage, Within
+from agentic_rag.domain import Likeness, Passage, Within
 from agentic_rag.errors import AgenticRagError, IndexRefused, RetrievalUnavailable
 from agentic_rag.retrieval.embedding.embedder import Embedder
 from agentic_rag.retrieval.fusion import DENSE_WEIGHT
@@ -129,6 +129,31 @@ class Reading:
         vectors = await self._embedder.embed(asked)
         return await index.search(asked, vectors, k=k, within=within)
 
+    async def expects(
+        self, questions: Sequence[str], passages: Sequence[Passage]
+    ) -> list[Likeness]:
+        """Return how like each question is to those that were written for the sections.
+
+        Args:
+            questions: what is asked.
+            passages: of the sections that may answer it.
+
+        Raises:
+            RetrievalUnavailable: the index or the embedder cannot be used now.
+        """
+        self.held = self.held or self._take()
+        vectors = await self._embedder.embed(questions)
+        labels = {each.label for each in passages}
+        return [self.held.index.expected.likeness(each, labels) for each in vectors]
+
+    async def headings(self, labels: Sequence[str]) -> list[str]:
+        """Return the innermost heading of each section, as far as the index has them."""
+        try:
+            self.held = self.held or self._take()
+        except RetrievalUnavailable:
+            return []
+        return self.held.index.headings(labels)
+
     async def beside(self, found: Sequence[Passage]) -> list[Passage]:
         """Return what stands right before and behind passages that were found, in their sections.
 
@@ -238,10 +263,22 @@ class Library:
         async with self.pinned() as reading:
             return await reading.search(queries, k=k, within=within)
 
+    async def headings(self, labels: Sequence[str]) -> list[str]:
+        """See `Reading.headings`."""
+        async with self.pinned() as reading:
+            return await reading.headings(labels)
+
     async def beside(self, found: Sequence[Passage]) -> list[Passage]:
         """See `Reading.beside`."""
         async with self.pinned() as reading:
             return await reading.beside(found)
+
+    async def expects(
+        self, questions: Sequence[str], passages: Sequence[Passage]
+    ) -> list[Likeness]:
+        """See `Reading.expects`."""
+        async with self.pinned() as reading:
+            return await reading.expects(questions, passages)
 
     async def mend(self, text: str) -> str:
         """See `Reading.mend`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agentic_rag.errors import IndexRefused, RetrievalUnavailable
 from agentic_rag.retrieval.chroma import EmbeddedStore, ServerStore, VectorStore
+from agentic_rag.retrieval.expected import ExpectedQuestions
 from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
 from agentic_rag.retrieval.index import IndexVersion
 from agentic_rag.retrieval.lexical import LexicalIndex
@@ -89,6 +90,7 @@ async def _open(version: IndexVersion, premises: Premises, taste: Taste) -> Open
 
 def _read(version: IndexVersion, premises: Premises) -> Parts:
     check(version, premises)
+    questions, asked = version.questions()
     parts = Parts(
         name=version.folder.name,
         passages=version.passages(),
@@ -96,10 +98,13 @@ def _read(version: IndexVersion, premises: Premises) -> Parts:
         vectors=version.vectors(),
         lexical=LexicalIndex.load(version.lexical),
         digests=version.manifest().documents,
+        expected=ExpectedQuestions(questions, asked),
     )
     rows, sections = len(parts.passages), sum(passage.part == 0 for passage in parts.passages)
     if not version.manifest().passages == rows == len(parts.ids) == len(parts.vectors):
         raise ValueError("its parts are not of one length")
+    if asked.shape != (len(questions), parts.vectors.shape[1]):
+        raise ValueError("its questions are of another shape")
     if parts.lexical.size != sections:
         raise ValueError("its lexical half has other sections")
     return parts

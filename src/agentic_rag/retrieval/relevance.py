@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, takewhile
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from agentic_rag.domain import Passage
+from agentic_rag.domain import UNEXPECTED, Likeness, Passage
 from agentic_rag.kinds import names_kind
 from agentic_rag.language import (
     STOP_WORDS,
@@ -44,6 +44,10 @@ _UNKNOWN = 0.3  # what the very thing that is asked for costs at least, where no
 _SHORT, _LONG = 8, 16  # words: a longer question tells much that no document repeats
 _TOLD = 0.008  # what each word of it beyond the shorter, up to the longer, makes up for
 _NEAR = 0.6  # cosine of two words from which one may be meant by the other
+_FLOOR = 0.5  # relevance: a question may be put in words that are all foreign to a section
+_ANSWERED = 0.75  # what likeness to an answered question gives, against what an unanswered takes
+_LIKE = 0.55  # cosine from which a section may be meant whatever the words are
+_EVEN = 0.11  # what a question that is as like to either has left, so that its words decide
 _HERE = 0.5  # of its cost, for a word that stands elsewhere in the passage
 
 
@@ -92,12 +96,27 @@ class RelevanceJudge:
             few = passages[at : at + _TOGETHER]
             await self._embedder.embed([each for passage in few for each in _statements(passage)])
 
-    async def judge(self, question: str, passages: Sequence[Passage]) -> list[Relevance]:
+    async def judge(
+        self, question: str, passages: Sequence[Passage], expected: Likeness = UNEXPECTED
+    ) -> list[Relevance]:
         """Return the relevance of each passage, in order.
+
+        Args:
+            question: what is asked.
+            passages: what may answer it.
+            expected: how like the question is to those that were written for the sections.
 
         Raises:
             RetrievalUnavailable: the embedder cannot be used.
         """
+        judged = await self._by_words(question, passages)
+        return [
+            _as_expected(each, passage.label, expected)
+            for each, passage in zip(judged, passages, strict=True)
+        ]
+
+    async def _by_words(self, question: str, passages: Sequence[Passage]) -> list[Relevance]:
+        """Judge by what the passages say alone."""
         told = _told(question)
         if not passages or not told:
             return [Relevance(0.0, ())] * len(passages)
@@ -214,6 +233,21 @@ def _judge(
     return Relevance(
         score=min(1.0, max(0.0, (1.0 + float(weight[best])) / 2)), missing=tuple(missing)
     )
+
+
+def _as_expected(relevance: Relevance, label: str, expected: Likeness) -> Relevance:
+    """Judge by the questions that were written for a section, too, where there are any.
+
+    That a question is nearer to one that the section answers than to one that nothing answers says
+    more than all of its words: it is accepted by how much it is.
+    """
+    answered = expected.answered.get(label)
+    if answered is None:
+        return relevance
+    score = max(relevance.score, _FLOOR) + _ANSWERED * answered - expected.unanswered + _EVEN
+    if answered < _LIKE:  # what is like nothing that was expected is no nearer to it for that
+        score = min(score, relevance.score)
+    return replace(relevance, score=min(1.0, max(0.0, score)))
 
 
 _NAMED = re.compile(

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from agentic_rag.agent.deps import Deps
-from agentic_rag.domain import Answer, Citation, Outcome, Passage, Question
+from agentic_rag.domain import UNEXPECTED, Answer, Citation, Likeness, Outcome, Passage, Question
 from agentic_rag.evaluation.proof import Shelf, statements
 from agentic_rag.evaluation.subject import Subject
 from agentic_rag.safety.redflags import Alarm
@@ -50,7 +50,9 @@ class Whim:
 
     score: float
 
-    async def judge(self, question: str, passages: Sequence[Passage]) -> Sequence[Score]:
+    async def judge(
+        self, question: str, passages: Sequence[Passage], expected: Likeness = UNEXPECTED
+    ) -> Sequence[Score]:
         return [Score(self.score) for _ in passages]
 
 
@@ -68,8 +70,16 @@ class OnePage:
     async def mend(self, text: str) -> str:
         return text
 
+    async def headings(self, labels: Sequence[str]) -> Sequence[str]:
+        return []
+
     async def beside(self, found: Sequence[Passage]) -> Sequence[Passage]:
         return []
+
+    async def expects(
+        self, questions: Sequence[str], passages: Sequence[Passage]
+    ) -> Sequence[Likeness]:
+        return [UNEXPECTED] * len(questions)
 
     async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
         return [self.passage]

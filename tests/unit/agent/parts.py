@@ -1,12 +1,12 @@
 """Simple parts of an agent, each of which keeps what it was asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from agentic_rag.agent.deps import Brief
-from agentic_rag.domain import Draft, Passage, Turn, Usage
+from agentic_rag.domain import UNEXPECTED, Draft, Likeness, Passage, Turn, Usage
 
 
 @dataclass
@@ -17,6 +17,8 @@ class Shelf:
     error: Exception | None = None
     version: str | None = "v1"
     asked: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
+    likeness: Likeness = UNEXPECTED
+    headed: Mapping[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def pinned(self) -> AsyncIterator["Shelf"]:
@@ -25,8 +27,16 @@ class Shelf:
     async def mend(self, text: str) -> str:
         return text
 
+    async def headings(self, labels: Sequence[str]) -> Sequence[str]:
+        return [self.headed[label] for label in labels if label in self.headed]
+
     async def beside(self, found: Sequence[Passage]) -> Sequence[Passage]:
         return []
+
+    async def expects(
+        self, questions: Sequence[str], passages: Sequence[Passage]
+    ) -> Sequence[Likeness]:
+        return [self.likeness] * len(questions)
 
     async def search(self, queries: Sequence[str], *, k: int) -> Sequence[Passage]:
         self.asked.append((tuple(queries), k))
@@ -50,9 +60,13 @@ class Scores:
     missing: tuple[str, ...] = ()
     error: Exception | None = None
     asked: list[str] = field(default_factory=list)
+    expected: list[Likeness] = field(default_factory=list)
 
-    async def judge(self, question: str, passages: Sequence[Passage]) -> Sequence[Score]:
+    async def judge(
+        self, question: str, passages: Sequence[Passage], expected: Likeness = UNEXPECTED
+    ) -> Sequence[Score]:
         self.asked.append(question)
+        self.expected.append(expected)
         if self.error:
             raise self.error
         scores = [self.by_label.get(passage.label, self.otherwise) for passage in passages]

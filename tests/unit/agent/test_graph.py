@@ -14,7 +14,7 @@ import agentic_rag.agent.state as state_room
 from agentic_rag.agent.ask import ask
 from agentic_rag.agent.graph import build_graph
 from agentic_rag.agent.state import Journey
-from agentic_rag.domain import Outcome, Question, Turn
+from agentic_rag.domain import Likeness, Outcome, Question, Turn
 from agentic_rag.errors import RetrievalUnavailable
 
 REPO = Path(__file__).resolve().parents[3]
@@ -214,3 +214,16 @@ async def test_what_stands_beside_a_found_passage_can_answer(make_deps):
     await ask(Question(text="How long is scaling?"), deps=deps)
 
     assert "Scaling takes 40 minutes." in [passage.text for passage in pen.briefs[0].passages]
+
+
+async def test_what_was_expected_is_told_to_the_judge_and_to_who_writes(make_deps):
+    like = Likeness(answered={"faq.md#scaling": 0.8}, unanswered=0.2)
+    shelf = Shelf([make_passage("Scaling takes 40 minutes.")], likeness=like)
+    judge, pen, quoter = Scores(), Pen("It is free. [1]"), Pen()
+
+    deps = make_deps(retriever=shelf, judge=judge, ladder=pen, quoter=quoter)
+    await ask(Question(text="How long is scaling?"), deps=deps)
+
+    assert set(map(id, judge.expected)) == {id(like)}
+    assert pen.briefs[0].expected == {"How long is scaling?": like}
+    assert quoter.briefs[0].expected == pen.briefs[0].expected

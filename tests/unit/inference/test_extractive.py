@@ -1,10 +1,13 @@
 """The last rung: the documents' own sentences, each with its passage."""
 
+from dataclasses import replace
+
 import pytest
 from tests.fakes import WordEmbedder
 from tests.unit.agent.parts import make_passage
 
 from agentic_rag.agent.deps import Brief
+from agentic_rag.domain import Likeness
 from agentic_rag.inference.extractive import ExtractiveWriter
 
 
@@ -163,3 +166,19 @@ async def test_what_announces_a_document_is_not_quoted():
     draft = await ExtractiveWriter(WordEmbedder().embed).write(brief)
 
     assert draft.text == "Scaling takes 40 minutes. [1]"
+
+
+async def test_the_section_that_such_a_question_was_expected_of_leads():
+    want = "How long does scaling take?"
+    one = make_passage("Scaling may take a while.", label="a.md")
+    other = make_passage("Scaling may take an hour.", label="b.md")
+    brief = Brief(
+        messages=(), wants=(want,), passages=(one, other), max_tokens=None, temperature=None
+    )
+    like = Likeness(answered={"a.md": 0.6, "b.md": 0.9})
+    write = ExtractiveWriter(WordEmbedder().embed).write
+
+    without, led = await write(brief), await write(replace(brief, expected={want: like}))
+
+    assert without.text.splitlines()[0] == "Scaling may take a while. [1]"
+    assert led.text.splitlines()[0] == "Scaling may take an hour. [2]"

@@ -5,7 +5,9 @@ import pytest
 from tests.fakes import WordEmbedder
 
 from agentic_rag.domain import Within
+from agentic_rag.retrieval.expected import ExpectedQuestions
 from agentic_rag.retrieval.hybrid import OpenIndex, Parts, Taste
+from agentic_rag.retrieval.index import Expected
 from agentic_rag.retrieval.lexical import LexicalIndex
 from agentic_rag.retrieval.passages.chunking import chunk, embedding_texts, section_texts
 from agentic_rag.retrieval.passages.documents import Document
@@ -39,9 +41,10 @@ def passages_of(doc_id, text):
     return chunk(document, WordEmbedder())
 
 
-def index_of(documents, **taste):
+def index_of(documents, questions=(), **taste):
     passages = [passage for name, text in documents.items() for passage in passages_of(name, text)]
     vectors = WordEmbedder().encode(embedding_texts(passages))
+    asked = WordEmbedder().encode([each.question for each in questions])
     parts = Parts(
         name="v1",
         passages=passages,
@@ -49,6 +52,7 @@ def index_of(documents, **taste):
         vectors=vectors,
         lexical=LexicalIndex.build(section_texts(passages)),
         digests={name: f"digest of {name}" for name in documents},
+        expected=ExpectedQuestions(questions, asked),
     )
     return OpenIndex.of(parts, ExactStore(vectors), Taste(**taste))
 
@@ -187,3 +191,69 @@ async def test_what_stands_beside_a_found_part_is_its_own_section_only():
     assert [(each.doc_id, each.part) for each in beside] == [("long.txt", found.part - 1)]
     assert index.beside([*beside, found])[-1:] != [found]
     assert index.beside([]) == []
+
+
+async def test_a_section_that_such_a_question_was_expected_of_has_the_last_place():
+    documents = {f"{n}.txt": f"Plastic card number {n} of the money." for n in range(6)}
+    documents["bill.txt"] = "UPI is welcome."
+    written = [Expected("bill.txt", True, "do you take plastic money")]
+
+    found = await search(index_of(documents, written), "do you take plastic money", k=3)
+    without = await search(index_of(documents), "do you take plastic money", k=3)
+
+    assert [each.doc_id for each in found][-1] == "bill.txt"
+    assert len(found) == len(without) == 3
+    assert "bill.txt" not in [each.doc_id for each in without]
+
+
+async def test_what_may_not_be_found_is_not_for_a_question_either():
+    documents = {"log.txt": "We boil needles.", "bill.txt": "UPI is welcome."}
+    written = [Expected("log.txt", True, "are needles boiled")]
+
+    index = index_of(documents, written, noisy_sources=["log.txt"])
+
+    assert [each.doc_id for each in await search(index, "are needles boiled")] == ["bill.txt"]
+    within = await search(index_of(documents, written), "boiled", within=Within(documents=("b*",)))
+    assert [each.doc_id for each in within] == ["bill.txt"]
+
+
+async def test_what_was_expected_takes_half_of_the_places_at_most_and_none_of_one():
+    documents = {f"{n}.txt": f"Plastic money number {n}." for n in range(4)}
+    documents |= {f"bill{n}.txt": "UPI is welcome." for n in range(4)}
+    written = [Expected(f"bill{n}.txt", True, "is plastic money taken") for n in range(4)]
+    index = index_of(documents, written)
+
+    four, one = [await search(index, "is plastic money taken", k=k) for k in (4, 1)]
+
+    assert [each.doc_id[0] == "b" for each in four] == [False, False, True, True]
+    assert [each.doc_id[0] == "b" for each in one] == [False]
+
+
+async def test_a_section_that_is_found_anyway_is_not_found_twice():
+    filler = "Nothing of note happens here at all. " * 40
+    documents = {"long.txt": filler + "Parking is behind the house.", "other.txt": "Crowns."}
+    written = [Expected("long.txt", True, "parking behind the house")]
+
+    found = await search(index_of(documents, written), "parking behind the house", k=2)
+
+    assert [each.doc_id for each in found] == ["long.txt", "other.txt"]
+
+
+async def test_a_long_section_is_expected_with_its_nearest_part():
+    filler = "Nothing of note happens here at all. " * 40
+    documents = {f"{n}.txt": f"Two wheelers number {n} are nice." for n in range(6)}
+    documents["long.txt"] = filler + "A scooter stands in the basement."
+    written = [Expected("long.txt", True, "may my scooter stand there, two wheelers are nice")]
+
+    found = await search(index_of(documents, written), "may my scooter two wheelers nice", k=3)
+
+    assert "basement" in found[-1].text
+
+
+async def test_a_question_that_was_expected_of_none_adds_nothing():
+    documents = {"bread.txt": "Bread is baked.", "bill.txt": "UPI is welcome.", "a.txt": "Bread."}
+    written = [Expected("bill.txt", True, "do you take plastic money")]
+
+    found = await search(index_of(documents, written), "how is bread baked", k=2)
+
+    assert "bill.txt" not in [each.doc_id for each in found]

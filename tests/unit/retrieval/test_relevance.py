@@ -7,7 +7,7 @@ import pytest
 from tests.fakes import WordEmbedder
 
 from agentic_rag.clinic.profile import read_clinic
-from agentic_rag.domain import Passage
+from agentic_rag.domain import Likeness, Passage
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge, asked_for
 
 
@@ -245,3 +245,43 @@ async def test_the_name_of_a_file_tells_what_it_is_about(judge):
     assert with_it.score > without.score
     assert "extraction" in without.missing
     assert "extraction" not in with_it.missing
+
+
+async def test_words_that_are_all_foreign_pass_where_such_a_question_was_expected(judge):
+    question = "do you take plastic money or only notes"
+    bill = passage("The clinic accepts UPI, cards and net banking.", "Ways to pay")
+    like = Likeness(answered={"a.md": 0.75}, unanswered=0.45)
+
+    [alone] = await judge.judge(question, [bill])
+    [expected] = await judge.judge(question, [bill], like)
+
+    assert alone.score < ENOUGH <= expected.score <= 1.0
+
+
+async def test_what_is_liker_to_a_question_that_nothing_answers_is_declined(judge):
+    question = "What does a crown cost?"
+    like = Likeness(answered={"a.md": 0.6}, unanswered=0.9)
+
+    [alone] = await judge.judge(question, [CROWN])
+    [expected] = await judge.judge(question, [CROWN], like)
+
+    assert expected.score < ENOUGH <= alone.score
+
+
+async def test_a_passage_of_a_section_without_questions_is_judged_by_its_words_alone(judge):
+    question = "What does a crown cost?"
+    other = Likeness(answered={"b.md": 0.9}, unanswered=0.9)
+
+    assert await judge.judge(question, [CROWN], other) == await judge.judge(question, [CROWN])
+
+
+@pytest.mark.parametrize(("answered", "unanswered"), [(0.1, 0.0), (0.1, 0.1), (0.3, 0.0)])
+async def test_what_is_far_from_all_that_was_expected_is_no_nearer_for_it(
+    judge, answered, unanswered
+):
+    like = Likeness(answered={"a.md": answered}, unanswered=unanswered)
+    [alone] = await judge.judge("how do I bake sourdough bread", [CROWN])
+
+    [expected] = await judge.judge("how do I bake sourdough bread", [CROWN], like)
+
+    assert expected.score <= alone.score < ENOUGH

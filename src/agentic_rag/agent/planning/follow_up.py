@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from agentic_rag.agent.planning.aspects import (
@@ -133,6 +133,7 @@ class Context:
         cited: what the assistant's last answer was about, as far as it shows.
         items: those of them that are names of things, not headings.
         choice: two things between which it left the choice.
+        labels: the sections that it cited.
     """
 
     asked: str = ""
@@ -140,6 +141,7 @@ class Context:
     cited: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     choice: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def after(self, resolved: str, told: str = "") -> "Context":
         """Return the context behind another question."""
@@ -147,7 +149,10 @@ class Context:
         earlier = self.earlier
         if found:
             earlier = (found, *(each for each in earlier if each != found))[:_TURNS]
-        return Context(resolved, earlier, subjects_of(told), items_of(told), choice_of(told))
+        labels = tuple("#".join(filter(None, each)) for each in _labels(told))
+        return Context(
+            resolved, earlier, subjects_of(told), items_of(told), choice_of(told), labels
+        )
 
     @property
     def topic(self) -> str:
@@ -191,6 +196,20 @@ def resolved(question: str, context: Context) -> str:
     goes_on = bool(_GOES_ON.match(question)) or bool(_AGAIN.search(bare))
     leans = goes_on and len(heavy_but_people(bare)) < _MANY and not _TO_THE_CLINIC.search(bare)
     return _pointed(bare, context) or (_with_topic(bare, context) if leans else question)
+
+
+def leaning_on(question: str, headings: Sequence[str], context: Context) -> tuple[str, ...]:
+    """Return the question in full as it is if it leans on sections with these headings.
+
+    The answer's own words may not name the thing, and the patient's were about what it is for.
+
+    >>> talk = Context().after("I grind my teeth at night, what can be done?")
+    >>> leaning_on("How do I wash it?", ["Night guard"], talk)
+    ('How do I wash night guard?',)
+    """
+    topics = filter(None, (topic_of(heading.lower()) for heading in headings))
+    others = (replace(context, earlier=(topic, *context.earlier)) for topic in topics)
+    return tuple(dict.fromkeys(resolved(question, other) for other in others))
 
 
 def _what_if(bare: str, context: Context) -> str:

@@ -92,12 +92,14 @@ class Part:
         bare: as the patient put it.
         loose: whether the words may have meant one thing together: "scaling and polishing".
         told: what stands around the question, and may be what it is about.
+        leaning: what is asked, if it leans on what the last answer cited.
     """
 
     asked: str
     bare: str
     loose: bool = False
     told: str = ""
+    leaning: tuple[str, ...] = ()
 
 
 def parts_of(message: str, context: Context) -> list[Part]:

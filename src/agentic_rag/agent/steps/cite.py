@@ -202,6 +202,7 @@ def _quoter_brief(state: Journey) -> Brief:
         messages=(),
         wants=state.get("held") or state["wants"],
         passages=state["evidence"],
+        expected=state.get("expected", {}),
         max_tokens=None,
         temperature=None,
     )

@@ -21,6 +21,7 @@ async def generate(state: Journey, runtime: Runtime[Deps]) -> Journey:
         messages=state["messages"],
         wants=state.get("held") or state["wants"],
         passages=state["evidence"],
+        expected=state.get("expected", {}),
         max_tokens=question.max_tokens,
         temperature=question.temperature,
         sampling=question.sampling,

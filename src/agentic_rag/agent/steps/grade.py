@@ -12,7 +12,7 @@ from agentic_rag.agent.deps import Deps, Relevant
 from agentic_rag.agent.planning.aspects import heavy
 from agentic_rag.agent.state import Journey
 from agentic_rag.clinic.profile import Profile
-from agentic_rag.domain import Degraded, Passage, rank_among
+from agentic_rag.domain import Degraded, Likeness, Passage, rank_among
 from agentic_rag.errors import RetrievalUnavailable
 from agentic_rag.kinds import could_answer
 from agentic_rag.language import stem, topic_words, words
@@ -57,8 +57,8 @@ async def grade(state: Journey, runtime: Runtime[Deps]) -> Journey:
         read = await asyncio.gather(*(_read(each, passages, deps) for each in readings))
     except RetrievalUnavailable:
         return {**_nothing(state), "trouble": Degraded.RETRIEVAL_UNAVAILABLE}
-    graded = [each for _, each in read]
-    fits = [_Fit.of(want, each, deps) for want, each in read]
+    graded = [each.graded for each in read]
+    fits = [_Fit.of(each.want, each.graded, deps) for each in read]
     disputed = {label for fit in fits for label in fit.disputed}
     told = [
         _in_order([g for g in fit.kept if g.passage.label not in disputed], deps.profile.precedence)
@@ -67,11 +67,12 @@ async def grade(state: Journey, runtime: Runtime[Deps]) -> Journey:
     lacking = [at for at, kept in enumerate(told) if not kept]
     if state.get("doubtful") and not state.get("missing") and not disputed:
         return {**_nothing(state), "held": state["held"]}  # nobody knew better: all stands
-    held = [(read[at][0], kept) for at, kept in enumerate(told) if kept]
+    held = [(read[at].want, kept) for at, kept in enumerate(told) if kept]
     doubts = (_doubtful(want, kept, deps.profile.precedence) for want, kept in held)
     return {
         "relevant": _in_turn(told),
         "held": tuple(want for want, _ in held),
+        "expected": {each.want: each.expected for each in read},
         "unheld": tuple(_named(state, lacking, graded)),
         "missing": _missing([graded[at] for at in lacking]),
         "doubtful": tuple(dict.fromkeys(chain.from_iterable(doubts))),
@@ -79,16 +80,24 @@ async def grade(state: Journey, runtime: Runtime[Deps]) -> Journey:
     }
 
 
-async def _read(
-    readings: Sequence[str], passages: Sequence[Passage], deps: Deps
-) -> tuple[str, list[_Graded]]:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A want as it was read, and what was found, graded by that."""
+
+    want: str
+    graded: Sequence[_Graded]
+    expected: Likeness
+
+
+async def _read(readings: Sequence[str], passages: Sequence[Passage], deps: Deps) -> _Read:
     """Judge the passages by each reading of a want; return the one that something fits best."""
     read = []
-    for reading in readings:
-        judged = await deps.judge.judge(reading, passages)
+    likenesses = await deps.retriever.expects(readings, passages)
+    for reading, expected in zip(readings, likenesses, strict=True):
+        judged = await deps.judge.judge(reading, passages, expected)
         graded = [_Graded(p, each) for p, each in zip(passages, judged, strict=True)]
-        read.append((reading, graded))
-    return max(read, key=lambda each: max(g.relevance.score for g in each[1]))
+        read.append(_Read(reading, graded, expected))
+    return max(read, key=lambda each: max(g.relevance.score for g in each.graded))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from agentic_rag.agent.deps import Deps
 from agentic_rag.agent.planning.aspects import heavy
-from agentic_rag.agent.planning.follow_up import context_of, looser
+from agentic_rag.agent.planning.follow_up import Context, context_of, leaning_on, looser
 from agentic_rag.agent.planning.parts import Part, parts_of, points, question_alone
 from agentic_rag.agent.planning.small_talk import small_talk
 from agentic_rag.agent.planning.tongue import ENGLISH, in_english, language_of
@@ -17,6 +17,8 @@ from agentic_rag.clinic.synonyms import in_their_words
 from agentic_rag.domain import Turn
 from agentic_rag.injection import talks_to_models
 from agentic_rag.language import sentences, topic_words, words
+
+_CITED = 2  # sections of the last answer that a question may lean on
 
 
 async def plan(state: Journey, runtime: Runtime[Deps]) -> Journey:
@@ -58,14 +60,15 @@ def _is_only_doubtful(state: Journey) -> bool:
 def _readings(part: Part, synonyms: Mapping[str, Sequence[str]], *, again: bool) -> tuple[str, ...]:
     """Return what a part may mean, too; documents may use an abbreviation as the patient does.
 
-    What was told around it may be what it is about. On a second visit, also without what was told
-    before it.
+    What was told around it may be what it is about, and so may what the last answer cited. On a
+    second visit, also without what was told before it.
     """
     said = re.findall(r"\w+", part.asked.upper())
     is_short = any(term.isupper() and term in said for term in synonyms)
     alone = in_their_words(question_alone(part.asked), synonyms) if again else ""
     told = in_their_words(f"{part.told} {part.asked}", synonyms) if part.told else ""
-    return tuple(filter(None, (part.asked if is_short else "", alone, told)))
+    leaning = (in_their_words(each, synonyms) for each in part.leaning)
+    return tuple(filter(None, (part.asked if is_short else "", alone, told, *leaning)))
 
 
 async def _parts(state: Journey, deps: Deps) -> list[Part]:
@@ -73,7 +76,8 @@ async def _parts(state: Journey, deps: Deps) -> list[Part]:
     question, again = state["question"], state.get("attempts", 0) > 0
     context = context_of([replace(turn, text=_read(turn)) for turn in question.history])
     asked = await deps.retriever.mend(_in_english(_to_the_clinic(question.text)))
-    parts = parts_of(asked, context)
+    cited = await deps.retriever.headings(context.labels[:_CITED])
+    parts = [_leaning(part, cited, context) for part in parts_of(asked, context)]
     if deps.planner and (context.topic or again or _is_guessed(parts)):
         planned = await deps.planner.plan(question.text, question.history)
         if planned:
@@ -86,6 +90,13 @@ async def _parts(state: Journey, deps: Deps) -> list[Part]:
         else replace(part, asked=looser(part.asked, part.bare, context))
         for part in parts
     ]
+
+
+def _leaning(part: Part, cited: Sequence[str], context: Context) -> Part:
+    if part.asked == part.bare:
+        return part
+    others = leaning_on(part.bare, cited, context)
+    return replace(part, leaning=tuple(each for each in others if each != part.asked))
 
 
 def _is_guessed(parts: Sequence[Part]) -> bool:

@@ -7,16 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from agentic_rag.domain import SectionQuestions
 from agentic_rag.errors import BadPack, FilesSkipped, IndexUnproven
 from agentic_rag.injection import count_injections
 from agentic_rag.retrieval.embedding.embedder import Vectors
 from agentic_rag.retrieval.index import (
     FORMAT,
     Entry,
+    Expected,
     IndexVersion,
     Manifest,
     vector_name,
@@ -49,10 +52,12 @@ class Order:
     Attributes:
         strict: switch to nothing where something of the folder cannot be read, or talks to models.
         prove: asked before a new version goes live.
+        questions: what was written for the folder's sections.
     """
 
     strict: bool = False
     prove: Prove | None = None
+    questions: tuple[SectionQuestions, ...] = ()
 
 
 @dataclass(slots=True)
@@ -105,16 +110,19 @@ class Build:
         fingerprint = self._shop.embedder.fingerprint
         with (
             closing(Journal(self._shop.shelf.journal, fingerprint)) as journal,
-            closing(self._work(folder, found, journal)) as work,
+            closing(self._work(folder, found, journal, order)) as work,
         ):
             with self._clock("reading"):
                 self._read(work, found)
             self._check(folder, found, order)
             name = version_of(
-                {e.doc_id: e.digest for e in self._entries}, fingerprint, self._shop.store
+                {e.doc_id: e.digest for e in self._entries},
+                fingerprint,
+                self._shop.store,
+                order.questions,
             )
             with self._aside(name) as version:
-                self._write(version, work)
+                self._write(version, work, order)
                 checked = self._progress.start("checking", 1)
                 with self._clock("checking"):
                     self._prove(version, order)
@@ -125,17 +133,17 @@ class Build:
         return name
 
     def _work(
-        self, folder: Path, found: Survey, journal: Journal
+        self, folder: Path, found: Survey, journal: Journal, order: Order
     ) -> Generator[Entry | Block, None, None]:
         """Have the engine work; what it embeds is kept, here and in the journal."""
         shop = self._shop
-        expected = version_of(found.digests, shop.embedder.fingerprint, shop.store)
+        coming = version_of(found.digests, shop.embedder.fingerprint, shop.store, order.questions)
 
         def recall(names: Sequence[str]) -> Mapping[str, Vectors]:
             vectors = journal.find(names)
             if shop.server:
                 left = [name for name in names if name not in vectors]
-                collection = shop.collection_of(expected)
+                collection = shop.collection_of(coming)
                 vectors |= filling.find_vectors(shop.server, collection, left)
             return vectors
 
@@ -177,18 +185,59 @@ class Build:
             version.folder.mkdir()
             yield version
 
-    def _write(self, version: IndexVersion, work: Iterator[Entry | Block]) -> None:
+    def _write(self, version: IndexVersion, work: Iterator[Entry | Block], order: Order) -> None:
         """Write all parts of a version; the words, which are many, beside the rest."""
         with ThreadPoolExecutor(1, "words") as pool:
             version.write(self._entries)
             words = pool.submit(self._write_words, version)
             churn = self._fill(version, work)
             words.result()
+        expected, stale = self._expected(order.questions)
+        with self._clock("questions"):
+            questions = self._embedded(expected)
         with self._clock("writing"):
             ids = [row_id for entry in self._entries for row_id in entry.ids]
             vectors = (self._vector(vector_name(row_id)) for row_id in ids)
-            version.write_vectors(vectors, (len(ids), len(self._vector(vector_name(ids[0])))))
-            version.seal(self._manifest(version.folder.name, churn))
+            dimension = len(self._vector(vector_name(ids[0])))
+            version.write_vectors(vectors, (len(ids), dimension))
+            version.write_questions(questions, dimension)
+            version.seal(self._manifest(version.folder.name, churn, stale))
+
+    def _expected(self, written: Sequence[SectionQuestions]) -> tuple[list[Expected], list[str]]:
+        """Return the questions of sections that are as they were, and the labels of the others.
+
+        A document that talks to models has none; what a section answers is answered.
+        """
+        passages = [each for entry in self._entries for each in entry.passages]
+        marks = (mark.digest for entry in self._entries for mark in entry.marks)
+        labels = (each.label for each in passages if each.part == 0)
+        digests = dict(zip(labels, marks, strict=True))
+        injected = {each.label for each in passages if each.injected}
+        fresh = [
+            each
+            for each in written
+            if each.section in digests and each.digest in {"", digests[each.section]}
+        ]
+        used = {each.section for each in fresh}
+        answered = {Expected(e.section, True, q) for e in fresh for q in e.answered}
+        known = {each.question.casefold() for each in answered}
+        unanswered = {Expected(e.section, False, q) for e in fresh for q in e.unanswered}
+        expected = answered | {e for e in unanswered if e.question.casefold() not in known}
+        stale = dict.fromkeys(each.section for each in written if each.section not in used)
+        return sorted(each for each in expected if each.section not in injected), [*stale]
+
+    def _embedded(self, expected: Sequence[Expected]) -> dict[Expected, Vectors]:
+        """Return the vector of each question; those of the version before need no work."""
+        vectors = dict(self._past.questions)
+        texts = {each.question for each in expected} - vectors.keys()
+        new = sorted(texts, key=lambda text: (len(text), text))
+        if new:
+            advance = self._progress.start("questions", len(new))
+            left = iter(new)
+            for block in self._shop.embedder.encode_in_blocks(new):
+                vectors.update(zip(islice(left, len(block)), block, strict=True))
+                advance(len(block))
+        return {each: vectors[each.question] for each in expected}
 
     def _write_words(self, version: IndexVersion) -> None:
         with self._clock("words"):
@@ -251,7 +300,7 @@ class Build:
             return filling_aside(version.chroma, total, advance)
         return filling.filling_folder(version.chroma, total, advance)
 
-    def _manifest(self, name: str, churn: int) -> Manifest:
+    def _manifest(self, name: str, churn: int, stale: Sequence[str]) -> Manifest:
         return Manifest(
             format=FORMAT,
             version=name,
@@ -262,6 +311,7 @@ class Build:
             refused={each.doc_id: each.digest for each in self._entries if not each.passages},
             skipped=self._skipped(),
             injected=self._injected(),
+            stale=stale,
             passages=sum(len(each.passages) for each in self._entries),
             churn=churn,
             parts={},
@@ -278,7 +328,12 @@ class Build:
         total, ids, vectors = version.manifest().passages, version.ids(), version.vectors()
         sections = sum(len(entry.marks) for entry in self._entries)
         words = LexicalIndex.load(version.lexical).size
-        if not total == len(ids) == len(vectors) or words != sections:
+        questions, asked = version.questions()
+        if (
+            not total == len(ids) == len(vectors)
+            or words != sections
+            or len(questions) != len(asked)
+        ):
             raise IndexUnproven("the parts of the new index version are not of one length")
         rows = np.linspace(0, total - 1, min(_SAMPLE, total)).astype(int)
         rows = rows[vectors[rows].any(axis=1)]  # what has no words may have no direction

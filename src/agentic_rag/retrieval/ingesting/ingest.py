@@ -1,7 +1,7 @@
 """Ingest: makes the index hold exactly the documents of a folder, doing only what is needed."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ class IngestReport:
         embedded: passages that had to be embedded; the others were known.
         skipped: the reason by name of what is not in the index: files, and parts of files.
         injected: how often, by label, a document talks to models; that is never evidence.
+        stale: the sections, by label, that have changed since questions were written for them;
+            those questions are left out.
         seconds: by stage; stages overlap.
     """
 
@@ -38,6 +40,7 @@ class IngestReport:
     embedded: int
     skipped: Mapping[str, str]
     injected: Mapping[str, int]
+    stale: Sequence[str]
     seconds: Mapping[str, float]
 
 
@@ -76,7 +79,7 @@ def _ingest(folder: Path, shop: Workshop, progress: Progress, order: Order) -> I
     clock = Clock()
     with clock("looking"):
         found = survey(folder, progress.start)
-        name = version_of(found.digests, shop.embedder.fingerprint, shop.store)
+        name = version_of(found.digests, shop.embedder.fingerprint, shop.store, order.questions)
         live, embedded = shop.shelf.current(), 0
         is_there = shop.shelf.holds(name) and _is_sound(shop.shelf.place(name), shop)
     if is_there:
@@ -97,6 +100,7 @@ def _ingest(folder: Path, shop: Workshop, progress: Progress, order: Order) -> I
         embedded=embedded,
         skipped={**manifest.skipped, **found.unread},
         injected=manifest.injected,
+        stale=manifest.stale,
         seconds={stage: round(spent, 3) for stage, spent in clock.seconds.items()},
     )
 

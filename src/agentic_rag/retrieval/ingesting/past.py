@@ -11,7 +11,9 @@ from agentic_rag.retrieval.index import Entry, IndexVersion, vector_name
 from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.lexical import LexicalIndex
 
-_OURS = {"passages.jsonl", "ids.txt", "marks.txt", "vectors.npy"}
+_OURS = {
+    "passages.jsonl", "ids.txt", "marks.txt", "vectors.npy", "questions.jsonl", "questions.npy",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Past:
         chroma: its Chroma folder; None where there is none to build on.
         churn: rows that were changed in that folder since it was filled from nothing.
         lexical: its words, by section.
+        questions: the vector of each expected question, by its text.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -33,6 +36,7 @@ class Past:
     chroma: Path | None = None
     churn: int = 0
     lexical: LexicalIndex | None = None
+    questions: Mapping[str, Vectors] = field(default_factory=dict)
 
     def sections(self) -> dict[str, int]:
         """Return a section's row in the lexical index by its digest."""
@@ -61,6 +65,7 @@ def _read(version: IndexVersion, fingerprint: str) -> Past:
     ids, vectors, entries = version.ids(), version.vectors(), version.entries()
     if len(ids) != len(vectors):
         return Past()
+    questions, question_vectors = version.questions()
     has_chroma = manifest.store == "folder" and not any(p.startswith("chroma/") for p in damaged)
     has_words = not any(p.startswith("lexical/") for p in damaged)
     return Past(
@@ -70,4 +75,7 @@ def _read(version: IndexVersion, fingerprint: str) -> Past:
         chroma=version.chroma if has_chroma else None,
         churn=manifest.churn,
         lexical=LexicalIndex.load(version.lexical) if has_words else None,
+        questions={
+            each.question: row for each, row in zip(questions, question_vectors, strict=True)
+        },
     )

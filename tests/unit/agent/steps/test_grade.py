@@ -5,7 +5,7 @@ from langgraph.runtime import Runtime
 from tests.unit.agent.parts import Scores, make_passage
 
 from agentic_rag.agent.steps.grade import grade
-from agentic_rag.domain import Degraded, Question
+from agentic_rag.domain import UNEXPECTED, Degraded, Question
 from agentic_rag.errors import RetrievalUnavailable
 
 A, B, C = (make_passage(f"Passage {n}.", label=f"{n}.md") for n in "abc")
@@ -100,10 +100,10 @@ class ByWant(Scores):
         super().__init__()
         self.answers = answers
 
-    async def judge(self, question, passages):
+    async def judge(self, question, passages, expected=UNEXPECTED):
         self.by_label, self.otherwise = {self.answers.get(question, "-"): 0.9}, 0.1
         self.missing = tuple(question.split())
-        return await super().judge(question, passages)
+        return await super().judge(question, passages, expected)
 
 
 async def test_each_want_gets_its_best_passage_before_any_gets_its_second(graded):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from langgraph.runtime import Runtime
-from tests.unit.agent.parts import make_passage
+from tests.unit.agent.parts import Shelf, make_passage
 
 from agentic_rag.agent.steps.plan import plan
 from agentic_rag.domain import Question, Turn
@@ -339,3 +339,29 @@ async def test_orders_to_a_model_are_no_part_of_the_question(planned):
     made = await planned(said, synonyms={})
 
     assert made["wants"] == ("What does a crown cost?",)
+
+
+async def test_a_follow_up_may_lean_on_what_the_last_answer_cited(make_deps):
+    told = "One jaw can have one. [1]\nSource: treatments.json#TX-DENT-01; gone.md"
+    history = (
+        Turn(role="user", text="My father has no teeth left"),
+        Turn(role="assistant", text=told),
+    )
+    shelf = Shelf(headed={"treatments.json#TX-DENT-01": "Complete denture"})
+    question = Question(text="How do I wash it?", history=history)
+
+    made = await plan({"question": question}, Runtime(context=make_deps(retriever=shelf)))
+
+    [want] = made["wants"]
+    assert made["readings"] == {want: ("How do I wash denture?",)}
+
+
+async def test_a_question_that_stands_alone_leans_on_nothing_that_was_cited(make_deps):
+    cited = Turn(role="assistant", text="It is. [1]\nSource: a.md")
+    history = (Turn(role="user", text="How much is scaling?"), cited)
+    question = Question(text="Do you have parking?", history=history)
+    deps = make_deps(retriever=Shelf(headed={"a.md": "Night guard"}))
+
+    made = await plan({"question": question}, Runtime(context=deps))
+
+    assert made["readings"] == {}
