@@ -7,7 +7,7 @@ import pytest
 from agentic_rag import domain
 from agentic_rag.domain import Answer, Degraded, Outcome, Question, Usage
 
-NOUNS = [each for each in vars(domain).values() if is_dataclass(each)]
+NOUNS = [each for each in vars(domain).values() if isinstance(each, type) and is_dataclass(each)]
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.__name__)
