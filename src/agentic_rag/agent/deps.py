@@ -72,10 +72,16 @@ class Retriever(Protocol):
 
 
 class Relevant(Protocol):
-    """How a passage fits a question: `score` 0 to 1, and the words it does not speak of."""
+    """How a passage fits a question: `score` 0 to 1, and the words it does not speak of.
+
+    `by_words` is the score by what it says alone, whatever was expected of its section.
+    """
 
     @property
     def score(self) -> float: ...  # noqa: D102
+
+    @property
+    def by_words(self) -> float: ...  # noqa: D102
 
     @property
     def missing(self) -> tuple[str, ...]: ...  # noqa: D102

@@ -186,22 +186,26 @@ class OpenIndex:
         best = np.lexsort((sections, self.trust[sections], -told))[: 2 * k]
         firsts: list[int] = rows[best].tolist()
         scores: dict[int, float] = dict(zip(rows.tolist(), told.tolist(), strict=True))
-        ranked = self._distinct_first(firsts)[:k]
-        asked_of = self._expected_of(vectors, allowed, ranked)[: k // 2]
-        ranked = ranked[: k - len(asked_of)] + asked_of
+        ranked = self._with_expected(self._distinct_first(firsts)[:k], vectors, allowed, k)
         if len(ranked) < k:  # few sections: their other parts follow
             ranked += [row for row in self._others(firsts, vectors) if row not in scores]
         return [self._found(row, scores.get(row, 0.0)) for row in ranked[:k]]
 
-    def _expected_of(self, vectors: Vectors, allowed: Mask, ranked: Sequence[int]) -> list[int]:
-        """Return the nearest row of each section, of few, that such a question was expected of."""
+    def _with_expected(
+        self, ranked: Sequence[int], vectors: Vectors, allowed: Mask, k: int
+    ) -> list[int]:
+        """Have the few sections found that such a question was expected of; others give way."""
         labels = self.expected.sections(vectors, at_least=_LIKE)
         firsts = [self.rows[label, 0] for label in labels if (label, 0) in self.rows]
-        sections = self._section_of(np.array(firsts, dtype=np.intp))
-        taken = set(self._section_of(np.array(ranked, dtype=np.intp)).tolist())
-        few = [each for each in sections.tolist() if allowed[each]][:_EXPECTED]
-        parts = [self._rows_of(np.array([each])) for each in few if each not in taken]
-        return [int(each[(self.vectors[each] @ vectors.T).max(axis=1).argmax()]) for each in parts]
+        sections: list[int] = self._section_of(np.array(firsts, dtype=np.intp)).tolist()
+        few = [each for each in sections if allowed[each]][: min(_EXPECTED, k // 2)]
+        found: list[int] = self._section_of(np.array(ranked, dtype=np.intp)).tolist()
+        parts = [self._rows_of(np.array([each])) for each in few if each not in found]
+        nearest = [each[(self.vectors[each] @ vectors.T).max(axis=1).argmax()] for each in parts]
+        others = [row for row, section in zip(ranked, found, strict=True) if section not in few]
+        too_many = max(0, len(ranked) + len(nearest) - k)
+        gone = others[len(others) - too_many :]
+        return [row for row in ranked if row not in gone] + [int(each) for each in nearest]
 
     def _found(self, row: int, score: float) -> Passage:
         passage = self.passages[row]

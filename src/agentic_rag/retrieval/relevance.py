@@ -53,10 +53,14 @@ _HERE = 0.5  # of its cost, for a word that stands elsewhere in the passage
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """How one passage fits: `score` 0 to 1, and the question's words that it does not speak of."""
+    """How one passage fits: `score` 0 to 1, and the question's words that it does not speak of.
+
+    `by_words` is the score by what the passage says alone, whatever was expected of its section.
+    """
 
     score: float
     missing: tuple[str, ...]
+    by_words: float
 
 
 class RelevanceJudge:
@@ -119,7 +123,7 @@ class RelevanceJudge:
         """Judge by what the passages say alone."""
         told = _told(question)
         if not passages or not told:
-            return [Relevance(0.0, ())] * len(passages)
+            return [Relevance(0.0, (), 0.0)] * len(passages)
         statements = [_statements(passage) for passage in passages]
         asked = [question, *(_without(question, word) for word in told)]
         texts = [asked, self._elsewhere, *statements]
@@ -230,9 +234,8 @@ def _judge(
     missing = (
         word for word, is_lacking in zip(asking.words, is_missing, strict=True) if is_lacking
     )
-    return Relevance(
-        score=min(1.0, max(0.0, (1.0 + float(weight[best])) / 2)), missing=tuple(missing)
-    )
+    score = min(1.0, max(0.0, (1.0 + float(weight[best])) / 2))
+    return Relevance(score=score, missing=tuple(missing), by_words=score)
 
 
 def _as_expected(relevance: Relevance, label: str, expected: Likeness) -> Relevance:

@@ -43,6 +43,10 @@ class Score:
     score: float
     missing: tuple[str, ...] = ()
 
+    @property
+    def by_words(self) -> float:
+        return self.score
+
 
 @dataclass(frozen=True)
 class Whim:

@@ -257,3 +257,16 @@ async def test_a_question_that_was_expected_of_none_adds_nothing():
     found = await search(index_of(documents, written), "how is bread baked", k=2)
 
     assert "bill.txt" not in [each.doc_id for each in found]
+
+
+async def test_what_was_expected_and_is_found_anyway_gives_way_to_nothing():
+    documents = {f"{n}.txt": f"Plastic money number {n}." for n in range(3)}
+    documents |= {"money.txt": "Plastic money of course.", "bill.txt": "UPI is welcome."}
+    written = [
+        Expected("bill.txt", True, "is plastic money taken"),
+        Expected("money.txt", True, "is plastic money taken here"),
+    ]
+
+    found = await search(index_of(documents, written), "is plastic money taken", k=4)
+
+    assert {"bill.txt", "money.txt"} <= {each.doc_id for each in found}

@@ -35,7 +35,8 @@ class _Graded:
 
     @property
     def rank(self) -> float:
-        return max(self.lifted, self.relevance.score + _SEARCHED * self.passage.score)
+        # what was expected tells what may answer; of those the documents' own words tell the best
+        return max(self.lifted, self.relevance.by_words + _SEARCHED * self.passage.score)
 
     @property
     def kept(self) -> Passage:
