@@ -203,9 +203,9 @@ def leaning_on(question: str, headings: Sequence[str], context: Context) -> tupl
 
     The answer's own words may not name the thing, and the patient's were about what it is for.
 
-    >>> talk = Context().after("I grind my teeth at night, what can be done?")
-    >>> leaning_on("How do I wash it?", ["Night guard"], talk)
-    ('How do I wash night guard?',)
+    >>> talk = Context().after("My father has no teeth left, what can he get?")
+    >>> leaning_on("How do I wash it?", ["Complete denture"], talk)
+    ('How do I wash denture?',)
     """
     topics = filter(None, (topic_of(heading.lower()) for heading in headings))
     others = (replace(context, earlier=(topic, *context.earlier)) for topic in topics)
