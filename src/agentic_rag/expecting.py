@@ -115,6 +115,8 @@ async def write_questions(
     async with asyncio.TaskGroup() as together:
         for each in wanted:
             together.create_task(run.write(each, advance))
+    if run.unsaved:
+        raise run.unsaved
     new = [rows[each.label] for each in wanted if each.label not in run.failed]
     return Written(
         sections=len(new),
@@ -131,20 +133,24 @@ class _Run:
         self, path: Path, rows: dict[str, SectionQuestions], writer: Writer, timeout_s: float
     ) -> None:
         self.failed: dict[str, str] = {}
+        self.unsaved: Misconfigured | None = None
         self._path, self._rows = path, rows
         self._writer, self._timeout_s = writer, timeout_s
         self._away: LlmUnavailable | None = None
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def write(self, section: Section, advance: Callable[[int], None]) -> None:
-        """Write one, and save."""
+        """Write one, and save; where nothing can be saved, nothing more is written."""
         async with self._places:
+            if self.unsaved:
+                return
             try:
                 self._rows[section.label] = await self._written(section)
+                _save(self._path, self._rows.values())
             except (LlmUnavailable, ValueError) as error:
                 self.failed[section.label] = str(error)
-            else:
-                _save(self._path, self._rows.values())
+            except Misconfigured as error:
+                self.unsaved = error
         advance(1)
 
     async def _written(self, section: Section) -> SectionQuestions:
@@ -188,7 +194,7 @@ def read_written(said: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     (('What is it?',), ('Who made it?',))
     """
     for found in re.finditer(r"\{", said):
-        with suppress(json.JSONDecodeError):
+        with suppress(json.JSONDecodeError, RecursionError):
             read, _ = _JSON.raw_decode(said, found.start())
             answered, unanswered = (_usable(read.get(key)) for key in ("answered", "unanswered"))
             if answered or unanswered:

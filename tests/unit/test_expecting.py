@@ -1,6 +1,7 @@
 """Questions that a model writes: kept as they come, and never believed."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 
 import pytest
@@ -83,6 +84,23 @@ async def test_a_section_that_has_changed_is_written_for_anew(write, lines):
     assert lines()["billing.md#cards"]["answered"] == ["Cash?"]
 
 
+async def test_where_nothing_can_be_saved_any_more_it_is_told_and_no_more_is_written(tmp_path):
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    many = [Section(f"{n}.md", str(n) * 32, "", "Text.") for n in range(9)]
+
+    class Unplugging(Pen):
+        async def write(self, brief):
+            shutil.rmtree(folder, ignore_errors=True)
+            return await super().write(brief)
+
+    pen = Unplugging([PLASTIC] * 9)
+    with pytest.raises(Misconfigured, match="cannot be written"):
+        await write_questions(folder / "questions.jsonl", many, pen, Silent(), timeout_s=5)
+
+    assert len(pen.asked) <= 4
+
+
 async def test_what_people_wrote_by_hand_stays(write, lines, tmp_path):
     by_hand = {"section": "billing.md#cards", "answered": ["Amex?"]}
     (tmp_path / "questions.jsonl").write_text(json.dumps(by_hand) + "\n", "utf-8")
@@ -132,7 +150,7 @@ async def test_a_file_that_holds_something_else_is_not_written_over(write, tmp_p
 @pytest.mark.parametrize(
     "said",
     [
-        "", "I cannot do that.", "[1, 2]", "{}", '{"answered": "one"}', "{" * 500,
+        "", "I cannot do that.", "[1, 2]", "{}", '{"answered": "one"}', "{" * 500, '{"a":' * 3000,
         '{"answered": [1, null, ""]}', '{"answered": ["one", }',
     ],
 )  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Protocol
 from agentic_rag.agent.admission import Admission
 from agentic_rag.clinic.profile import Profile
 from agentic_rag.domain import (
-    UNEXPECTED,
     Answer,
     Draft,
     Likeness,
@@ -91,15 +90,9 @@ class Judge(Protocol):
     """Says how well passages fit a question."""
 
     async def judge(
-        self, question: str, passages: Sequence[Passage], expected: Likeness = UNEXPECTED
+        self, question: str, passages: Sequence[Passage], expected: Likeness
     ) -> Sequence[Relevant]:
-        """Return the relevance of each passage, in order.
-
-        Args:
-            question: what is asked.
-            passages: what may answer it.
-            expected: how like the question is to those that were written for the sections.
-        """
+        """Return the relevance of each passage, in order; `expected` is of its section, too."""
         ...
 
 

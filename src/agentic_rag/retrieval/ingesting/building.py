@@ -31,6 +31,7 @@ from agentic_rag.retrieval.ingesting.filler import filling_aside
 from agentic_rag.retrieval.ingesting.filling import Rows, Sink
 from agentic_rag.retrieval.ingesting.journal import Journal
 from agentic_rag.retrieval.ingesting.past import Past
+from agentic_rag.retrieval.ingesting.questions import still_holding
 from agentic_rag.retrieval.ingesting.survey import Survey
 from agentic_rag.retrieval.ingesting.workshop import Workshop
 from agentic_rag.retrieval.lexical import LexicalIndex
@@ -192,7 +193,7 @@ class Build:
             words = pool.submit(self._write_words, version)
             churn = self._fill(version, work)
             words.result()
-        expected, stale = self._expected(order.questions)
+        expected, stale = still_holding(order.questions, self._entries)
         with self._clock("questions"):
             questions = self._embedded(expected)
         with self._clock("writing"):
@@ -202,29 +203,6 @@ class Build:
             version.write_vectors(vectors, (len(ids), dimension))
             version.write_questions(questions, dimension)
             version.seal(self._manifest(version.folder.name, churn, stale))
-
-    def _expected(self, written: Sequence[SectionQuestions]) -> tuple[list[Expected], list[str]]:
-        """Return the questions of sections that are as they were, and the labels of the others.
-
-        A document that talks to models has none; what a section answers is answered.
-        """
-        passages = [each for entry in self._entries for each in entry.passages]
-        marks = (mark.digest for entry in self._entries for mark in entry.marks)
-        labels = (each.label for each in passages if each.part == 0)
-        digests = dict(zip(labels, marks, strict=True))
-        injected = {each.label for each in passages if each.injected}
-        fresh = [
-            each
-            for each in written
-            if each.section in digests and each.digest in {"", digests[each.section]}
-        ]
-        used = {each.section for each in fresh}
-        answered = {Expected(e.section, True, q) for e in fresh for q in e.answered}
-        known = {each.question.casefold() for each in answered}
-        unanswered = {Expected(e.section, False, q) for e in fresh for q in e.unanswered}
-        expected = answered | {e for e in unanswered if e.question.casefold() not in known}
-        stale = dict.fromkeys(each.section for each in written if each.section not in used)
-        return sorted(each for each in expected if each.section not in injected), [*stale]
 
     def _embedded(self, expected: Sequence[Expected]) -> dict[Expected, Vectors]:
         """Return the vector of each question; those of the version before need no work."""
