@@ -8,6 +8,7 @@
 """
 
 import json
+import math
 import re
 import select
 import socket
@@ -59,6 +60,7 @@ class ScriptedLlm:
         usage: (prompt, completion) tokens; None counts the words, as the real thing counts tokens.
         api_key: where set, requests without it get a 401.
         status: where not 200, each chat request gets this code and OpenAI's error body.
+        stumbles: how many of them get it before it is well again; None: all.
         error: replaces that error body, as raw text.
         fault: breaks each chat request: "hang" never answers, "cut" closes the connection half
             way, "drip" takes two seconds over a good answer, a byte at a time, "html" is a page
@@ -80,6 +82,7 @@ class ScriptedLlm:
     usage: tuple[int, int] | None = None
     api_key: str | None = None
     status: int = 200
+    stumbles: int | None = None
     error: str | None = None
     fault: Fault | None = None
     delay_s: float = 0.0
@@ -211,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_well_asked(self, body: Body) -> bool:
         script = self._script
-        if script.status != 200:
+        if script.status != 200 and len(script.asked) <= (script.stumbles or math.inf):
             self._refuse(script.status, f"The server had status {script.status}.")
         elif body.get("model") not in {each["id"] for each in script.served()}:
             self._refuse(404, f"The model `{body.get('model')}` does not exist.", param="model")

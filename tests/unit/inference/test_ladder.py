@@ -133,19 +133,10 @@ async def test_a_failure_that_may_pass_falls_to_the_documents_after_a_few_calls(
 
 
 async def test_a_failure_that_passes_is_not_noticed(settings):
-    with ScriptedLlm(status=500, reply="Well again.") as llm:
-        watching = asyncio.create_task(asyncio.to_thread(mend_after_the_first, llm))
+    with ScriptedLlm(status=500, stumbles=1, reply="Well again.") as llm:
         draft = await write(settings(llm_base_url=llm.base_url))
-        await watching
 
     assert (draft.text, draft.degraded, len(llm.asked)) == ("Well again.", None, 2)
-
-
-def mend_after_the_first(llm: ScriptedLlm) -> None:
-    while not llm.asked:
-        time.sleep(0.001)
-    time.sleep(0.005)
-    llm.status = 200
 
 
 async def test_a_model_that_is_away_is_taken_to_sleep_and_is_being_woken(settings, closed_port):
