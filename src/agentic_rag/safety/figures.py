@@ -84,8 +84,10 @@ def _refusal(figure: Figure, said: Reading, statement: Statement) -> str:
 def _same(quantity: Quantity, statement: Statement) -> Iterator[Figure]:
     """Yield the figures of a statement that carry a quantity."""
     there = statement.reading
-    if quantity.per in _SPANS and quantity.per in statement.lent | there.meanings:
-        quantity = replace(quantity, per="")  # the "per night" of a heading
+    is_above = quantity.per in _SPANS and quantity.per in statement.lent | there.meanings
+    is_of_column = {root("per"), quantity.per} <= there.field_roots
+    if is_above or is_of_column:
+        quantity = replace(quantity, per="")  # the "per night" of a heading, or of a column
     found = [f for f in there.figures if is_carried(quantity, f.quantity)]
     yield from found
     if not found and statement.is_priced and quantity.kind.startswith("money:"):
@@ -100,7 +102,10 @@ def _is_every(quantity: Quantity, there: Reading) -> bool:
     unit = _UNIT_NAMES.get((quantity.kind, quantity.low))
     if unit and not quantity.is_range and unit in {f.quantity.per for f in there.figures}:
         return True  # "INR 60 for a day"
-    is_once = quantity.low == quantity.high == 1 and quantity.nouns == ("time",)
+    is_one = quantity.kind == "count" and quantity.low == quantity.high == 1
+    if is_one and {f.quantity.per for f in there.figures} & set(quantity.nouns[:1]):
+        return True  # "one dose costs" what it costs "per dose"
+    is_once = is_one and quantity.nouns == ("time",)
     return is_once and bool({"all", "every"} & there.flags_in()) and quantity.per in there.meanings
 
 

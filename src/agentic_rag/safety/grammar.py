@@ -14,7 +14,11 @@ def _each(kind: str, text: str) -> dict[str, str]:
 
 NEGATORS = _words("not no never none neither nor without cannot nobody nothing nowhere hardly")
 SHUNNING = frozenset(map(root, _words("avoid refrain forbidden prohibited banned skip exclusions")))
-SHUNNING_PAIRS = {("stay", "away"), ("keep", "away"), ("off", "limits"), ("steer", "clear")}
+SHUNNING_PAIRS = {
+    ("stay", "away"), ("keep", "away"), ("off", "limits"), ("steer", "clear"), ("stay", "off"),
+    ("keep", "off"), ("stay", "out"), ("stay", "clear"), ("leave", "out"), ("leaving", "out"),
+    ("left", "out"),
+}  # fmt: skip
 PUT_OFF = frozenset(map(root, _words("postponed delayed deferred wait")))
 ACTORS = frozenset(map(root, _words("clinic practice team staff patient patients client people")))
 """Who does something: another one is another statement."""
@@ -103,7 +107,9 @@ MARKERS = {
 }
 """What puts the words behind it in a relation to the rest."""
 
+_SOMEBODY = "everyone anyone everybody anybody people patients those persons children women"
 MARKING_PAIRS = {
+    **{(whoever, "with"): "who" for whoever in _SOMEBODY.split()},
     ("in", "case"): "if",
     ("together", "with"): "if",
     ("apart", "from"): "except",
@@ -142,7 +148,7 @@ POINTING = _words("it them they its one this")
 BOUNDING = _words(
     "more less than least most at up to over under above below older younger longer later earlier"
     " fewer minimum maximum no not or and a of greater higher lower only exceeding as long much"
-    " many high start starts starting begin begins"
+    " many high heavier lighter larger bigger smaller start starts starting begin begins"
 )
 LIGHT = frozenset(
     map(
@@ -158,6 +164,7 @@ LIGHT = frozenset(
     very actually simply currently usually kind type certain part done use used using
     count amount charge price
     fee further practice team staff turn well old age ask contain sign
+    reach affect question
     """),
     )
 )

@@ -66,20 +66,32 @@ def hedge_refusal(said: Reading, there: Reading, pairs: Sequence[Pair]) -> str:
         return "added: only"
     if {"need", "@you"} <= ours and not _DUTY & every and not _bound_up(said):
         return "added: need"
-    return next(_refusals(said, theirs, every), "")
+    turned = _turned(ours, there.flags_in(_of_their_parts(there, pairs)), every)
+    return turned or next(_refusals(said, theirs, every), "")
+
+
+def _of_their_parts(there: Reading, pairs: Sequence[Pair]) -> frozenset[int]:
+    """Return the clauses of what is used: "may get this, or that" is one "may" for both."""
+    parts = {like.part for _, like in pairs}
+    return frozenset(w.clause for w in there.words if w.part in parts and not w.tag)
+
+
+def _turned(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str]) -> str:
+    """Return the modal that is stronger or weaker than theirs, or nothing."""
+    if "must" in ours and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
+        return "turned: must"
+    if "need" in ours - {"need not"} and not _STRICT & every and "advise" in theirs:
+        return "turned: need"
+    if "should" in ours and not _DUTY & every and _LOOSE & theirs:
+        return "turned: should"
+    if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:
+        return "turned: may"
+    return ""
 
 
 def _refusals(said: Reading, theirs: frozenset[str], every: frozenset[str]) -> Iterator[str]:
     """Yield what is wrong: `theirs` are the flags of the clauses that are used, `every` of all."""
     ours = said.flags_in()
-    if "must" in ours and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
-        yield "turned: must"
-    if "need" in ours - {"need not"} and not _STRICT & every and "advise" in theirs:
-        yield "turned: need"
-    if "should" in ours and not _DUTY & every and _LOOSE & theirs:
-        yield "turned: should"
-    if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:
-        yield "turned: may"
     adds = ours - {"may"} if "you may" in ours else ours  # which is no guess
     yield from (f"added: {f}" for f, backing in _ADDED if f in adds and not backing & every)
     yield from (f"lost: {f}" for f, keeping in _LOST if f in theirs and not keeping & ours)

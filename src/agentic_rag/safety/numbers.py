@@ -370,7 +370,8 @@ def _joins(lexes: Sequence[_Lex], at: int, begun: int) -> bool:
         return False
     if _text(lexes, at) == "-":
         return before in TENS and after in ONES[1:10]
-    return _text(lexes, at) == "and" and before in SCALES and after in WORTH
+    is_range = "between" in (_text(lexes, begun - 1), _text(lexes, begun - 2))
+    return _text(lexes, at) == "and" and before in SCALES and after in WORTH and not is_range
 
 
 def _is_counted(lexes: Sequence[_Lex], at: int) -> bool:
@@ -379,6 +380,8 @@ def _is_counted(lexes: Sequence[_Lex], at: int) -> bool:
     if _text(lexes, at) == "a":
         return after in SCALES
     before = _text(lexes, at - 1)
+    if before in _NUMBERED:
+        return True  # "from day one"
     is_counting = after.isalpha() and after not in STOP_WORDS and before not in _NEVER_ONE_AFTER
     return is_counting or after == "-"
 
@@ -388,7 +391,8 @@ def _repeated(lexes: Sequence[_Lex], at: int) -> tuple[Quantity, int] | None:
     word = lexes[at].text
     counts = word in REPEATS and (
         word != "once"
-        or _text(lexes, at + 1) in {"a", "an", "per", "every", "each", "in", *ADVERBS}
+        or _text(lexes, at + 1) in {"per", "every", "each", "in", *ADVERBS}
+        or (_text(lexes, at + 1) in {"a", "an"} and _text(lexes, at + 2) in UNITS)
     )
     if not counts:
         return None
@@ -474,8 +478,8 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 _ABOUT = r"(?:the age of |age |aged |about |around |roughly |approximately |only |just |the |a )*"
-_MORE = "more|later|longer|older|higher|greater"
-_LESS = "less|fewer|sooner|earlier|younger|shorter|lower"
+_MORE = "more|later|longer|older|higher|greater|heavier|larger|bigger"
+_LESS = "less|fewer|sooner|earlier|younger|shorter|lower|lighter|smaller"
 _BEFORE = (
     (
         "least",
@@ -520,12 +524,16 @@ _LEAD = _pattern(
     + _ABOUT
     + "$"
 )
-_SAME_LEAD = {"each": "every", "in": "within", "till": "until", "during": "for", "past": "last"}
+_SAME_LEAD = {"each": "every", "till": "until", "during": "for", "past": "last"}
 _BETWEEN = r"(?:(?!\b(?:and|or|with|half)\b)[\w ]){0,20}?"
-_PER = _pattern(
-    rf"{_BETWEEN}(?:\s*/\s*|\s+(?:per|for each|for every|for one|each|every)\s+)([a-z]{{2,}})"
-    rf"|{_BETWEEN}(?<! of)\s+(?:in )?an?\s+"
-    r"(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
+_PERS = (
+    _pattern(
+        rf"{_BETWEEN}(?:\s*/\s*|\s+(?:per|for each|for every|for one|each|every)\s+)([a-z]{{2,}})"
+    ),
+    _pattern(
+        rf"{_BETWEEN}(?<! of)\s+(?:in )?an?\s+"
+        r"(second|minute|hour|day|night|week|fortnight|month|year|visit|session|piece|head)\b"
+    ),
 )
 _ADVERB = _pattern(rf"[\w ]{{0,20}}?\s({'|'.join(ADVERBS)})\b")
 _SIDES = dict.fromkeys(
@@ -534,6 +542,7 @@ _SIDES = dict.fromkeys(
 _SIDES |= dict.fromkeys(("after", "later", "afterwards", "following"), "after")
 _SIDE = _pattern(rf"\s+({'|'.join(_SIDES)})\b")
 _OVER_A_TIME = _pattern(r"(?<!for)(?<!last)(?<!lasts)(?<!takes)(?<!take) over\s+$")
+_LATE = _pattern(r"\s+(?:late|early|behind|old|overdue|ago)\b")
 _REACH = 40
 
 
@@ -557,7 +566,8 @@ def _in_context(quantity: Quantity, text: str) -> Quantity:
         lead = found[1].lower() if found else ""
     if quantity.is_range:
         bound = ""  # it has both ends already
-    if bound == "over" and quantity.kind == "time" and _OVER_A_TIME.search(before):
+    is_spread = _OVER_A_TIME.search(before) and not _LATE.match(behind)
+    if bound == "over" and quantity.kind == "time" and is_spread:
         bound = ""
     side = _SIDE.match(behind)
     return replace(
@@ -574,5 +584,5 @@ def _per(quantity: Quantity, behind: str) -> str:
         return ""
     if adverb := _ADVERB.match(behind):
         return stem(ADVERBS[adverb[1].lower()])
-    found = _PER.match(behind)
-    return stem((found[1] or found[2]).lower()) if found else ""
+    found = [match for pattern in _PERS if (match := pattern.match(behind))]
+    return stem(min(found, key=lambda match: match.end())[1].lower()) if found else ""

@@ -17,10 +17,13 @@ _TURNS = (
     (r"\bas well\b(?! as)", " "),
     # what says "not", or joins two, within a word or a phrase
     (r"\bnon-?(?=[a-z]{4})", "non"),
+    (r"\b([a-z]{3,})-free ((?:[a-z]+ )?[a-z]+)\b", r"\2 without \1"),
+    (r"\b(?:is|are) (?:up to you|your (?:choice|decision))\b", "is optional"),
     (r"\bwith (\w+) or without (?:it|them)\b", r"with \1 or without \1"),
     (r"\bwith or without (\w+)\b", r"with \1 or without \1"),
     (r"\b(?:do not|don't|never) stop (?!taking|using)(?=\w+ing\b)", "keep "),
-    (r"\b(?:(?:do|must|should|may) not|don't|never|cannot) (\w+) (?:more|longer|later) than "
+    (r"\b(?:(?:do|must|should|may) not|don't|never|cannot) (\w+) (?:(?:anything|weights?|things) )?"
+     r"(?:more|longer|later|heavier) than "
      rf"(?=(?:a |{_NUMBER})\b)",
      r"\1 at most "),
     (r"\bmore (slow|quick|loud|deep|clear)ly\b", r"\1er"),
@@ -28,7 +31,12 @@ _TURNS = (
     (rf"{_UNPAID}(?: anything)? (?:for|to)\b|{_UNPAID} anything\b", "free of charge"),
     (r"\bhalf (?:of )?(?=the (?:fee|price|cost|amount|bill|rate)\b)", "50% of "),
     (r"\b(?:the )?full (?=(?:fee|price|cost|amount|bill|rate)\b)", "100% of the "),
+    (r"\b(?:0|zero) ?(?:%|per ?cent\b)", "no"),
+    (rf"\bup ?to (?=(?:about )?(?:an?|{_NUMBER}) (?:minute|hour|day|week|month)s? before\b)",
+     "until "),
+    (r"\bas (?:usual|normal)\b", "unchanged"),
     # relations
+    (r"(?<=[,]) as (?=(?:the|it|you|this|that|there|they|we|your)\b)", " because "),
     (r"\b(times|twice) as (\w+) as\b", r"\1 \2 than"),
     (rf"(?<!times )\bas long as\b(?! (?:{_NUMBER})\b)", "while"),
     (r"\bas soon as(?! possible)\b", "when"),

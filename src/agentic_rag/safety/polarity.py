@@ -93,6 +93,12 @@ class Parse:
         self.since_not += 1
         self.ended_in_figure = False
 
+    def take_back(self, root: str, particle: str) -> None:
+        """Take back the verb just added, and its particle: together they only say "not"."""
+        self.flags.discard((f"~{particle}", self.clause))
+        if self.words and self.words[-1].root == root:
+            self.words.pop()
+
     def add_figure(self, quantity: Quantity) -> None:
         """Add a number as it stands; a "no" before it ends there."""
         self.figures.append(Figure(quantity, self.is_negated, self.tag, self.clause))
@@ -113,6 +119,8 @@ class Parse:
         if sign == "and" and not self.in_commas:
             self.end_narrow()
         self._next_clause(in_list=True, new_run=not self.is_negated)
+        if sign == "and":
+            self.flag("@and")
 
     def end_clause(self) -> None:
         """Go on to a clause of its own: nothing stands over it."""

@@ -44,6 +44,7 @@ from agentic_rag.safety.wording import Dictionary, plain, root, words_of
 
 _TERSE = NEGATORS | OPPOSITES.keys()
 _FEW = 4
+_FAR = 6  # words from a verb to its "away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,9 @@ class _Walk:
             {"or", "and"} & set(behind[:3]) and "," in {p.text for p in self._pieces[at + 3 :]}
         ):
             return False  # "if you smoke, tell us"
+        is_order = behind[1] not in STOPS and behind[2] in OBJECTS | {"to"}
+        if behind[0] == "and" and is_order and not self._parse.in_commas:
+            return False  # "avoid hot drinks, and take the tablets with food"
         if behind[0] in ("and", "or", "but"):
             return VERBAL.isdisjoint(behind[1:5])
         for text in behind:
@@ -266,7 +270,7 @@ class _Walk:
         if tag is None or (text == "following" and before in ("the", "a", "of")):
             return False
         put_off = any(w.root in PUT_OFF and w.clause == parse.clause for w in parse.words)
-        if tag in ("until", "unless") and parse.is_negated and not (parse.is_narrow or put_off):
+        if tag in ("until", "unless") and parse.is_negated and not put_off:
             parse.only_if()
             return True
         if before in ("until", "till") or (tag == "than" and self._at_number(at + 1)):
@@ -289,9 +293,11 @@ class _Walk:
         is_asked = text == "asked" and self._text(at + 1) in ("to", "not")
         if text in MODALS or text in HEDGES or is_asked:
             return
-        if text in STOPS or (len(piece.root) == 1 and not text.isdigit()):
+        is_away = self._shuns(at, text)
+        if is_away:
+            self._parse.take_back(root(self._text(at - 1)), text)
+        elif text in STOPS or (len(piece.root) == 1 and not text.isdigit()):
             return
-        is_away = (self._text(at - 1), text) in SHUNNING_PAIRS
         if piece.root in SHUNNING or is_away:
             self._parse.turn(list_too=bool(BE & {self._text(at - 1), self._text(at - 2)}))
         elif text in OPPOSITES and (text != "shut" or self._text(at - 1) in BE):
@@ -302,6 +308,12 @@ class _Walk:
             is_bodily = text == "person" and self._text(at - 1) == "in"
             is_light = not is_bodily and (piece.root in LIGHT or self._is_per(piece))
             self._word(piece, is_light=is_light)
+
+    def _shuns(self, at: int, text: str) -> bool:
+        """Tell whether a particle makes a verb say "not": "stay off", "keep it away from"."""
+        if text == "away" and self._text(at + 1) == "from":
+            return any((self._text(at - n), text) in SHUNNING_PAIRS for n in range(1, _FAR))
+        return (self._text(at - 1), text) in SHUNNING_PAIRS
 
     def _begins_main(self, at: int, text: str) -> bool:
         """Tell whether a main clause begins without a comma: "before the scan | the nurse"."""
@@ -323,7 +335,8 @@ class _Walk:
             parse.end_clause()  # "after a sedative | you may not drive"
         has_said = parse.since_not if parse.is_negated else parse.depth
         is_over = parse.tag == "who" or (parse.is_negated and not parse.is_narrow)
-        if text in FINITE | {"need", "needs"} and is_over and has_said:
+        is_relative = self._text(at - 1) == "that" and parse.tag != "who"
+        if text in FINITE | {"need", "needs"} and is_over and has_said and not is_relative:
             parse.end_clause()  # "who cannot wait | may rebook"
 
     def _note(self, at: int, piece: Piece) -> None:

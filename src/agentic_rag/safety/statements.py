@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from agentic_rag.language import BULLET, denial_over, sentence_spans
+from agentic_rag.safety.numbers import quantities
 from agentic_rag.safety.polarity import Figure
 from agentic_rag.safety.reading import Reading, read
 from agentic_rag.safety.wording import Dictionary
@@ -20,6 +22,7 @@ _FIELD = re.compile(r"\s*([A-Za-z][\w ()/%-]{0,40}?)\s*:\s+(?=\S)")
 _HEADING = re.compile(r"\s*#{1,6}\s")
 _NAMES = {"name", "title", "item", "treatment", "service", "product"}
 _PRICED = re.compile(r"\b(?:fees?|prices?|tariff|charges?|costs?|rates?)\b", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 _CELL = re.compile(r"\s+\|\s+|\t+")
 
 
@@ -66,8 +69,13 @@ def statements(text: str, heading: str, words: Dictionary) -> tuple[Statement, .
     for start, end, name, whole in spans:
         said = f"{denial_over(text, whole, heading)} {text[start:end]}".strip()
         told.append(make(start, end, read(said, words, name)))
-    cells = [make(start, end, read(said, words)) for start, end, said in _cells(text)]
-    return (*_in_context(text, told), *_records(told), *cells)
+    rows = [
+        replace(made, lent=made.lent | read(row.kind, words).lendable)
+        for row in _rows(text)
+        for said, name in row.told
+        for made in [make(row.start, row.end, read(said, words, name))]
+    ]
+    return (*_in_context(text, told), *_records(told), *rows)
 
 
 def _spans(text: str) -> Iterator[tuple[int, int, str, int]]:
@@ -113,18 +121,47 @@ def _in_context(text: str, told: Sequence[Statement]) -> Iterator[Statement]:
         )
 
 
-def _cells(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield each cell of a table with the names of its row and its column, and the row's span."""
+class _Row(NamedTuple):
+    """The span of a table's row, what its things are, and what it tells of one: (words, field)."""
+
+    start: int
+    end: int
+    kind: str
+    told: tuple[tuple[str, str], ...]
+
+
+def _rows(text: str) -> Iterator[_Row]:
+    """Yield each row of a table, told cell by cell with the name of its column, and whole."""
     header: list[str] = []
     for line in _LINE.finditer(text):
         cells = _CELL.split(line[0].strip().strip("|").strip())
         if len(cells) == 1:
             header = []
-        elif len(header) != len(cells):
-            header = cells
+            continue
+        named = [(found[1], cell[found.end() :]) for cell in cells if (found := _FIELD.match(cell))]
+        if len(named) == len(cells):  # "Lens: soft | Price: INR 650"
+            yield _row(line, named)
+        elif len(header) == len(cells):
+            yield _row(line, list(zip(header, cells, strict=True)))
+        elif _DIGIT.search(line[0]):
+            told = ((" ".join(cells), ""),) if _is_one_of_each(cells) else ()
+            yield _Row(line.start(), line.end(), "", told)
         else:
-            for name, cell in zip(header[1:], cells[1:], strict=True):
-                yield line.start(), line.end(), f"{cells[0]} {name} {cell}"
+            header = cells
+
+
+def _row(line: re.Match[str], cells: Sequence[tuple[str, str]]) -> _Row:
+    (kind, thing), *others = cells
+    told = [(f"{thing} {name} {cell}", name) for name, cell in others]
+    if _is_one_of_each([f"{name} {cell}" for name, cell in others]):
+        told.append((f"{thing}; " + "; ".join(f"{name} {cell}" for name, cell in others), ""))
+    return _Row(line.start(), line.end(), kind, tuple(told))
+
+
+def _is_one_of_each(cells: Sequence[str]) -> bool:
+    """Tell whether no two cells measure the same, so that one cannot be taken for the other."""
+    kinds = [each.kind for cell in cells for each in quantities(cell)]
+    return len(kinds) == len(set(kinds))
 
 
 def _records(told: Sequence[Statement]) -> Iterator[Statement]:

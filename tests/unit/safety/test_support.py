@@ -345,3 +345,134 @@ DENIED = "For two days, avoid:\n\n- hot drinks\n- nuts\n\nYou may:\n- have soup"
 )
 def test_what_says_not_above_a_list_stands_over_its_items(text, heading, sentence, is_true):
     assert bool(carried(sentence, text, heading)) is is_true
+
+
+CONDITIONS = """\
+If an antibiotic was prescribed after a root canal treatment, finish the whole course.
+A fever of 38 °C or more together with tooth pain or swelling is an emergency.
+Stop an exercise if pain goes down below the knee.
+Do not start antibiotics before the culture sample, if the doctor agrees.
+You may drink water, unless the surgeon has said otherwise.
+Teeth whitening is postponed until after pregnancy and breastfeeding.
+Patients with diabetes should eat before the visit.
+The test is advised once a year for everyone with diabetes.
+Patients who arrive late may be given a shorter visit or another time on the same day.
+Use sugar-free chewing gum after meals.
+Whether you take the denture out at night is up to you.
+Stay off cigarettes for three days.
+Keep the pads away from the heart.
+Avoid food that is very hot.
+Avoid hot drinks, and take the tablets with food.
+Take 1 tablet 3 times a day for one week.
+Come back in 10 days.
+If you are over 15 minutes late, you lose the slot.
+We take no photographs unless you have signed your consent.
+"""
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "After a root canal treatment, finish the whole course of the antibiotic.",
+        "A fever of 38 °C or more is an emergency.",
+        "Stop an exercise if there is pain.",
+        "Do not start antibiotics before the culture sample.",
+        "You may drink water.",
+        "Teeth whitening is postponed until after pregnancy.",
+        "Patients should eat before the visit.",
+        "The test is advised once a year for everyone.",
+        "Patients who arrive late must take another time on the same day.",
+        "Use chewing gum with sugar after meals.",
+        "Use chewing gum after meals.",
+        "You must take the denture out at night.",
+        "Smoke cigarettes for three days.",
+        "Keep the pads on the heart.",
+        "Eat food that is very hot.",
+        "Do not take the tablets with food.",
+        "Take 1 tablet 3 times a week.",
+        "Come back within 10 days.",
+        "If you are 15 minutes late, you lose the slot.",
+        "We take photographs unless you have signed your consent.",
+    ],
+)
+def test_a_condition_that_was_dropped_widened_or_turned_is_not_carried(sentence):
+    assert carried(sentence, CONDITIONS) is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "If you were prescribed an antibiotic after a root canal treatment, finish the course.",
+        "If you have diabetes, you should eat before the visit.",
+        "If you arrive late, you may be given another time on the same day.",
+        "Do not smoke cigarettes for three days.",
+        "Stay away from food that is very hot.",
+        "Take the tablets with food.",
+        "Take one tablet three times daily for seven days.",
+        "If you are more than 15 minutes late, you lose the slot.",
+        "Photographs are only taken if you have signed your consent.",
+    ],
+)
+def test_a_condition_in_other_words_is_carried(sentence):
+    assert carried(sentence, CONDITIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "is_true"),
+    [
+        ("The vaccine costs INR 300 per dose.", "One dose of the vaccine costs INR 300.", True),
+        ("The vaccine costs INR 300 per dose.", "One course of the vaccine costs INR 300.", False),
+        ("You may read from the first day.", "You may read from day one.", True),
+        ("You may read from the first day.", "You may read from day two.", False),
+        ("A loan is given without interest.", "A loan is given with 0% interest.", True),
+        ("A loan is given without interest.", "A loan is given with 10% interest.", False),
+        (
+            "Water is allowed until two hours before the operation.",
+            "Water is allowed up to 2 hours before the operation.",
+            True,
+        ),
+        (
+            "Water is allowed until two hours before the operation.",
+            "Water is allowed up to 2 hours after the operation.",
+            False,
+        ),
+        ("Do not lift more than 5 kg.", "Do not lift anything heavier than 5 kg.", True),
+        ("Do not lift more than 5 kg.", "Lift more than 5 kg.", False),
+        (
+            "A filling costs INR 900 to 1,600.",
+            "A filling costs between nine hundred and sixteen hundred rupees.",
+            True,
+        ),
+        (
+            "Once a root canal has been treated, pain for two days is common.",
+            "Pain for two days is common after a root canal has been treated.",
+            True,
+        ),
+    ],
+)
+def test_a_number_in_another_form_is_the_same_number(text, sentence, is_true):
+    assert bool(carried(sentence, text)) is is_true
+
+
+LENSES = """Lens: Daily lens | Replace after: 1 day | Price per pair: INR 110
+Lens: Monthly soft lens | Replace after: 30 days | Price per pair: INR 650"""
+CLINICS = """General OPD | Monday to Saturday | 8.30 am to 4.30 pm
+Retina clinic | Tuesday | 10 am to 1 pm"""
+VISITS = """Visit | Weekday | Weekend
+Wound dressing | INR 550 | INR 700"""
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence", "is_true"),
+    [
+        (LENSES, "Monthly soft lenses cost INR 650 per pair.", True),
+        (LENSES, "Monthly soft lenses cost INR 110 per pair.", False),
+        (LENSES, "Daily lenses are replaced after 30 days.", False),
+        (CLINICS, "The retina clinic is open on Tuesday from 10:00 to 13:00.", True),
+        (CLINICS, "The retina clinic is open from Monday to Saturday.", False),
+        (VISITS, "A wound dressing at the weekend costs INR 700.", True),
+        (VISITS, "A wound dressing on a weekday costs INR 700.", False),
+    ],
+)
+def test_the_row_of_a_table_tells_of_its_own_thing_alone(table, sentence, is_true):
+    assert bool(carried(sentence, table, "What it costs")) is is_true
