@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 
 from agentic_rag.safety.likeness import tags_fit
 from agentic_rag.safety.numbers import Quantity, is_carried
@@ -78,17 +79,36 @@ def _refusal(figure: Figure, said: Reading, statement: Statement) -> str:
     fitting = [f for f in fitting if _stand_alike(figure, f)]
     if not fitting:
         return "relation of a number"
+    if all(_is_one_of_several(f, said, there) for f in fitting):
+        return "number of another case"
     return _rivalled(figure, fitting, said, there)
+
+
+def _is_one_of_several(figure: Figure, said: Reading, there: Reading) -> bool:
+    """Tell whether what a number is for was left out: "70 on weekdays and 100 at weekends"."""
+    told = [f.quantity for f in said.figures]
+    following = there.figures[there.figures.index(figure) + 1 :]
+    before = there.figures[: there.figures.index(figure)]
+    left = [f for f in (*before, *following) if not any(is_carried(q, f.quantity) for q in told)]
+    if there.field_roots or all(f.quantity.kind != figure.quantity.kind for f in left):
+        return False
+    own = list(takewhile(lambda f: f.quantity.kind != figure.quantity.kind, following))
+    end = following[len(own)].at if len(own) < len(following) else len(there.words)
+    behind = [w for w in there.words[figure.at : end] if w.item == figure.item]
+    is_left = any(not w.is_light and w.meanings.isdisjoint(said.meanings) for w in behind)
+    return is_left or any(f.item == figure.item for f in own if f in left)
 
 
 def _same(quantity: Quantity, statement: Statement) -> Iterator[Figure]:
     """Yield the figures of a statement that carry a quantity."""
     there = statement.reading
-    is_above = quantity.per in _SPANS and quantity.per in statement.lent | there.meanings
+    rates = {f.quantity.per for f in there.figures}
+    is_above = quantity.per in _SPANS - rates and quantity.per in statement.lent | there.meanings
     is_of_column = {root("per"), quantity.per} <= there.field_roots
-    if is_above or is_of_column:
-        quantity = replace(quantity, per="")  # the "per night" of a heading, or of a column
     found = [f for f in there.figures if is_carried(quantity, f.quantity)]
+    if not found and (is_above or is_of_column):
+        quantity = replace(quantity, per="")  # the "per night" of a heading, or of a column
+        found = [f for f in there.figures if is_carried(quantity, f.quantity)]
     yield from found
     if not found and statement.is_priced and quantity.kind.startswith("money:"):
         bare = replace(quantity, kind="count", nouns=())

@@ -17,7 +17,7 @@ SHUNNING = frozenset(map(root, _words("avoid refrain forbidden prohibited banned
 SHUNNING_PAIRS = {
     ("stay", "away"), ("keep", "away"), ("off", "limits"), ("steer", "clear"), ("stay", "off"),
     ("keep", "off"), ("stay", "out"), ("stay", "clear"), ("leave", "out"), ("leaving", "out"),
-    ("left", "out"),
+    ("left", "out"), ("give", "up"), ("giving", "up"), ("hold", "off"),
 }  # fmt: skip
 PUT_OFF = frozenset(map(root, _words("postponed delayed deferred wait")))
 ACTORS = frozenset(map(root, _words("clinic practice team staff patient patients client people")))
@@ -88,13 +88,26 @@ HEDGES = {
     **_each("both", "both"),
     **_each("most", "most majority"),
     **_each("some", "some certain"),
-    **_each("almost", "almost nearly"),
+    **_each("almost", "almost nearly virtually"),
 }
+FRAMES = {
+    **_each("any", "anyone anybody anything anywhere"),
+    **_each("together", "together combined altogether"),
+    **_each(
+        "unsure",
+        "whether myth myths rumour rumor believed doubt doubtful unlikely probably suggests"
+        " supposedly reportedly",
+    ),
+    **_each("formerly", "formerly previously"),
+    **_each("off", "discount discounted refund refunded save saves cover covers reimburses"),
+}
+"""Words that say how what stands beside them is meant."""
+
 MARKERS = {
     **_each("before", "before prior"),
     **_each("after", "after following once"),
     **_each("", "afterwards"),
-    **_each("who", "who"),
+    **_each("who", "who whose"),
     **_each("until", "until till"),
     **_each("if", "if when whenever whether provided"),
     **_each("unless", "unless"),
@@ -118,6 +131,20 @@ MARKING_PAIRS = {
     ("only", "by"): "only if",
     ("only", "on"): "only if",
 }
+ROLES = _words(
+    "with to for from of by in on at into onto under over about against near around beside behind"
+    " between through inside outside below beneath above"
+)
+"""What tells the role of the words behind it."""
+
+PLACES = {
+    **_each("around", "around"), **_each("beside", "beside near"), **_each("behind", "behind"),
+    **_each("under", "under below beneath"), **_each("over", "over above"),
+    **_each("between", "between"), **_each("through", "through"),
+    **_each("inside", "inside into"), **_each("outside", "outside"),
+}  # fmt: skip
+"""Those of a place that another one changes; "in", "on" and "at" are often said for one another."""
+
 PARTICLES = _words(
     "up down in out on off away back above below over under inside outside upstairs downstairs"
 )

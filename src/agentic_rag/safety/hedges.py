@@ -37,6 +37,7 @@ _ADDED = (
     _Added("rarely", frozenset({"rarely"})),
     _Added("need not", frozenset({"need not"})),
     _Added("not only", frozenset({"not only"})),
+    _Added("any", frozenset({"any", "all", "always", "@if"})),
 )
 _LOST = (
     _Lost("may", _LOOSE | {"usually", "advise"}),
@@ -49,6 +50,9 @@ _LOST = (
     _Lost("next", frozenset({"next"})),
     _Lost("need not", frozenset({"need not"})),
     _Lost("not only", frozenset({"not only"})),
+    _Lost("almost", frozenset({"almost", "most", "usually"})),
+    _Lost("unsure", frozenset({"unsure", "may"})),
+    _Lost("formerly", frozenset({"formerly"})),
 )
 
 
@@ -59,34 +63,51 @@ def hedge_refusal(said: Reading, there: Reading, pairs: Sequence[Pair]) -> str:
     statement that it uses.
     """
     used = frozenset(like.clause for _, like in pairs)
-    ours, theirs, every = said.flags_in(), there.flags_in(used or None), there.flags_in()
-    if "free" in theirs - ours and "paid" in ours:
-        return "lost: free"
+    theirs, every = there.flags_in(used or None), there.flags_in()
+    wrong = (
+        *_by_what_else_is_said(said, there, theirs),
+        *_turned(said, there, _of_their_parts(there, pairs)),
+        *_refusals(said, theirs, every),
+    )
+    return next(iter(wrong), "")
+
+
+def _by_what_else_is_said(said: Reading, there: Reading, theirs: frozenset[str]) -> Iterator[str]:
+    """Yield what is wrong only beside something else, say a price."""
+    ours, every = said.flags_in(), there.flags_in()
+    if "paid" in ours:
+        yield from (f"lost: {flag}" for flag in ("free", "off") if flag in theirs - ours)
+    if {"together", "@and"} <= ours and "together" not in every:
+        yield "added: together"
     if "only" in ours and not _is_only(there):
-        return "added: only"
+        yield "added: only"
+    if "@or" in ours and ours & _STRICT and "@or" not in every and "@and" in every:
+        yield "turned: or"
+    if said.is_order and "can" in theirs - ours:
+        yield "turned: can"
     if {"need", "@you"} <= ours and not _DUTY & every and not _bound_up(said):
-        return "added: need"
-    turned = _turned(ours, there.flags_in(_of_their_parts(there, pairs)), every)
-    return turned or next(_refusals(said, theirs, every), "")
+        yield "added: need"
 
 
-def _of_their_parts(there: Reading, pairs: Sequence[Pair]) -> frozenset[int]:
-    """Return the clauses of what is used: "may get this, or that" is one "may" for both."""
+def _of_their_parts(there: Reading, pairs: Sequence[Pair]) -> frozenset[str]:
+    """Return the flags of what is used: "may get this, or that" is one "may" for both."""
     parts = {like.part for _, like in pairs}
-    return frozenset(w.clause for w in there.words if w.part in parts and not w.tag)
+    return there.flags_in(frozenset(w.clause for w in there.words if w.part in parts and not w.tag))
 
 
-def _turned(ours: frozenset[str], theirs: frozenset[str], every: frozenset[str]) -> str:
-    """Return the modal that is stronger or weaker than theirs, or nothing."""
+def _turned(said: Reading, there: Reading, theirs: frozenset[str]) -> Iterator[str]:
+    """Yield the modal that is stronger or weaker than theirs."""
+    ours, every = said.flags_in(), there.flags_in()
+    if any(word.tag for word in there.words):
+        theirs -= {"can"}  # "you can, if you weigh 45 kg"
     if "must" in ours and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
-        return "turned: must"
-    if "need" in ours - {"need not"} and not _STRICT & every and "advise" in theirs:
-        return "turned: need"
+        yield "turned: must"
+    if "need" in ours - {"need not"} and not _STRICT & every and (_LOOSE | {"advise"}) & theirs:
+        yield "turned: need"
     if "should" in ours and not _DUTY & every and _LOOSE & theirs:
-        return "turned: should"
+        yield "turned: should"
     if {"may", "can"} & ours and _STRICT & theirs and not _LOOSE & every:
-        return "turned: may"
-    return ""
+        yield "turned: may"
 
 
 def _refusals(said: Reading, theirs: frozenset[str], every: frozenset[str]) -> Iterator[str]:

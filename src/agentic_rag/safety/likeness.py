@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agentic_rag.safety.grammar import ACTORS
 from agentic_rag.safety.polarity import Word
 from agentic_rag.safety.reading import Reading
 from agentic_rag.safety.statements import Statement
@@ -19,7 +18,6 @@ _LOOSE = {"", "who", "if", "while", "because", "despite"}
 _HARD = {"before", "until", "unless", "except", "than", "instead"}
 """Relations that a heading lends only where it names them."""
 _SOMETIME = {"only if", "if", "after"}
-_FEWEST_TO_SWAP = 3
 
 
 @dataclass(slots=True)
@@ -164,20 +162,3 @@ def _told_by_a_number(word: Word, said: Reading) -> bool:
     clocks = [f.quantity.low for f in said.figures if f.quantity.kind == "clock"]
     hours = [low[0] / 60 for low in clocks if isinstance(low, tuple)]
     return bool(hours) and all(first <= hour <= last for hour in hours)
-
-
-def swapped(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
-    """Tell whether two have changed places: teachers treat students, students treat teachers."""
-    counted = [word for word in said.words if not word.is_light or word.root in ACTORS]
-    places = {word.at: at for at, word in enumerate(counted)}
-    order: dict[int, int] = {}
-    for word, like in sorted(pairs, key=lambda pair: pair[0].root != pair[1].root):
-        if word.at in places:
-            order.setdefault(places[word.at], like.at)
-    ats = [order[at] for at in sorted(order)]
-    if len(ats) > 1 and "@then" in said.flags_in() & there.flags_in() and ats[0] > ats[-1]:
-        return True
-    if not _FEWEST_TO_SWAP <= len(ats) == len(places) or said.is_active != there.is_active:
-        return False
-    outside_in = ats[0] == max(ats) and ats[-1] == min(ats)
-    return outside_in and ats[1:-1] == sorted(ats[1:-1])

@@ -94,6 +94,7 @@ _NEVER_ONE_AFTER = {"no", "each", "every", "any", "this", "that", "which", "anot
 _NUMBERED = {"day", "week", "month", "trimester"}  # "day 3" is the third one
 _PARTS = {"half": Fraction(1, 2), "quarter": Fraction(1, 4)}
 _MOST_IN = 100_000  # "one in 100,000"; "2 in 2025" is none
+_AGAIN = {stem(each) for each in ("hour", "day", "night", "week", "month", "year")}
 _NOUNS = 3  # words behind a number, one of which is what it counts
 
 
@@ -145,13 +146,19 @@ def is_carried(said: Quantity, carried: Quantity) -> bool:
         return False
     if said.kind == "phone":
         return _same_phone(str(said.low), str(carried.low))
-    if said.nouns and carried.nouns and said.kind == "count" and not _nouns_agree(said, carried):
+    if carried.nouns and said.kind == "count" and not _nouns_agree(said, carried):
         return False
     if not said.is_range and carried.is_range:
         ends = {"least": carried.low, "most": carried.high}
         return said.low == ends.get(said.bound)
     same = said.low == carried.low and said.high == carried.high
-    return same and _bound(said) == _bound(carried) and (not said.per or said.per == carried.per)
+    same_per = said.per == carried.per or (not said.per and not _is_rate(carried))
+    return same and _bound(said) == _bound(carried) and same_per
+
+
+def _is_rate(quantity: Quantity) -> bool:
+    """Tell whether it is paid again and again: "INR 300 per week"."""
+    return quantity.kind.startswith("money:") and quantity.per in _AGAIN
 
 
 def _in_years(one: Quantity, other: Quantity) -> Quantity:
@@ -186,7 +193,9 @@ def _leads_agree(said: Quantity, carried: Quantity) -> bool:
 
 
 def _nouns_agree(said: Quantity, carried: Quantity) -> bool:
-    return not set(said.nouns).isdisjoint(carried.nouns) or "time" not in (
+    if carried.nouns == ("time",) and not (said.nouns or said.per):
+        return False  # "1", of "once a day"
+    return not said.nouns or not set(said.nouns).isdisjoint(carried.nouns) or "time" not in (
         *said.nouns, *carried.nouns
     )  # fmt: skip
 
@@ -542,6 +551,7 @@ _SIDES = dict.fromkeys(
 _SIDES |= dict.fromkeys(("after", "later", "afterwards", "following"), "after")
 _SIDE = _pattern(rf"\s+({'|'.join(_SIDES)})\b")
 _OVER_A_TIME = _pattern(r"(?<!for)(?<!last)(?<!lasts)(?<!takes)(?<!take) over\s+$")
+_FROM = _pattern(r"\bfrom\s+(?:about |around |only |just )?$")
 _LATE = _pattern(r"\s+(?:late|early|behind|old|overdue|ago)\b")
 _REACH = 40
 
@@ -564,6 +574,8 @@ def _in_context(quantity: Quantity, text: str) -> Quantity:
         )
         found = _LEAD.search(plain)
         lead = found[1].lower() if found else ""
+    if quantity.kind.startswith("money:") and not bound and _FROM.search(before):
+        bound = "least"
     if quantity.is_range:
         bound = ""  # it has both ends already
     is_spread = _OVER_A_TIME.search(before) and not _LATE.match(behind)

@@ -19,6 +19,8 @@ _TURNS = (
     (r"\bnon-?(?=[a-z]{4})", "non"),
     (r"\b([a-z]{3,})-free ((?:[a-z]+ )?[a-z]+)\b", r"\2 without \1"),
     (r"\b(?:is|are) (?:up to you|your (?:choice|decision))\b", "is optional"),
+    (r"\b(?:is|are) too (\w+) (?=(?:for|to)\b)", r"is not \1 "),
+    (r"\bfails? to\b", "does not"),
     (r"\bwith (\w+) or without (?:it|them)\b", r"with \1 or without \1"),
     (r"\bwith or without (\w+)\b", r"with \1 or without \1"),
     (r"\b(?:do not|don't|never) stop (?!taking|using)(?=\w+ing\b)", "keep "),
@@ -35,6 +37,7 @@ _TURNS = (
     (rf"\bup ?to (?=(?:about )?(?:an?|{_NUMBER}) (?:minute|hour|day|week|month)s? before\b)",
      "until "),
     (r"\bas (?:usual|normal)\b", "unchanged"),
+    (r"\bover (?=(?:the |a )?(?:phone|telephone|video)\b)", "by "),
     # relations
     (r"(?<=[,]) as (?=(?:the|it|you|this|that|there|they|we|your)\b)", " because "),
     (r"\b(times|twice) as (\w+) as\b", r"\1 \2 than"),

@@ -19,6 +19,8 @@ class Word:
         is_light: whether nobody misses it.
         at: where it stands among the words.
         part: which part of the statement it is in: a main clause, and what hangs on it.
+        item: which of the things that are joined by commas and "and", each with what hangs on it.
+        role: the preposition that it stands behind.
     """
 
     root: str
@@ -31,6 +33,8 @@ class Word:
     is_light: bool
     at: int
     part: int
+    item: int = 0
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Figure:
     is_negated: bool
     tag: str
     clause: int
+    at: int = 0  # words before it
+    item: int = 0
 
 
 @dataclass(slots=True)
@@ -56,6 +62,8 @@ class Parse:
     flags: set[tuple[str, int]] = field(default_factory=set)
     clause: int = 0
     part: int = 0
+    item: int = 0
+    role: str = ""
     tag: str = ""
     is_negated: bool = False
     is_narrow: bool = False
@@ -87,6 +95,8 @@ class Parse:
                 is_light=is_light,
                 at=len(self.words),
                 part=self.part,
+                item=self.item,
+                role=self.role,
             )
         )
         self.depth += 1
@@ -101,8 +111,12 @@ class Parse:
 
     def add_figure(self, quantity: Quantity) -> None:
         """Add a number as it stands; a "no" before it ends there."""
-        self.figures.append(Figure(quantity, self.is_negated, self.tag, self.clause))
+        figure = Figure(
+            quantity, self.is_negated, self.tag, self.clause, len(self.words), self.item
+        )
+        self.figures.append(figure)
         self.ended_in_figure = True
+        self.role = ""
         self.end_narrow()
 
     def in_clause(self) -> bool:
@@ -119,8 +133,8 @@ class Parse:
         if sign == "and" and not self.in_commas:
             self.end_narrow()
         self._next_clause(in_list=True, new_run=not self.is_negated)
-        if sign == "and":
-            self.flag("@and")
+        if sign in ("and", "or"):
+            self.flag(f"@{sign}")
 
     def end_clause(self) -> None:
         """Go on to a clause of its own: nothing stands over it."""
@@ -144,9 +158,9 @@ class Parse:
         if is_alternative:
             self.flag(f"@or {self.group + 1}")
         leads = self.is_leading or (not self.words and not self.figures)
-        part = self.part
+        part, item = self.part, self.item
         self.end_clause()
-        self.part = part  # it hangs on what stands before
+        self.part, self.item = part, item  # it hangs on what stands before
         self.tag, self.is_leading, self.depth = tag, leads, 0
         self.group += 1
 
@@ -191,9 +205,9 @@ class Parse:
             replace(figure, is_negated=False) if figure.clause >= self._main else figure
             for figure in self.figures
         ]
-        part = self.part
+        part, item = self.part, self.item
         self.end_clause()
-        self.part = part
+        self.part, self.item = part, item
         self.tag, self.depth = "only if", 0
         self.group += 1
 
@@ -210,6 +224,8 @@ class Parse:
 
     def _next_clause(self, *, in_list: bool, new_run: bool) -> None:
         self.clause += 1
+        self.item += 1
+        self.role = ""
         if new_run:
             self._run = (len(self.words), len(self.figures))
             if not in_list or self.has_verb:

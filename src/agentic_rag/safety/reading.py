@@ -9,6 +9,7 @@ from agentic_rag.safety.grammar import (
     BREAKS,
     COMPARED,
     FINITE,
+    FRAMES,
     FRONTING,
     GUESTS,
     HEDGES,
@@ -29,6 +30,7 @@ from agentic_rag.safety.grammar import (
     PRICES,
     PUT_OFF,
     RECEIVING,
+    ROLES,
     SHUNNING,
     SHUNNING_PAIRS,
     STOPS,
@@ -267,6 +269,8 @@ class _Walk:
         """Read a "before", an "if" ...; False where it is none."""
         parse, before = self._parse, self._text(at - 1)
         tag = MARKING_PAIRS.get((before, text)) or MARKERS.get(text)
+        if text == "with" and not at:
+            tag = "if"  # "with your consent we share it"
         if tag is None or (text == "following" and before in ("the", "a", "of")):
             return False
         put_off = any(w.root in PUT_OFF and w.clause == parse.clause for w in parse.words)
@@ -344,8 +348,8 @@ class _Walk:
         if (who := self._doer(at, piece)) and not parse.in_clause():
             parse.flag(who)
         parse.has_verb |= text in VERBAL or text in MODALS
-        if text in POINTING:
-            parse.flag("@it")
+        parse.role = text if text in ROLES else parse.role
+        self._note_frame(at, text)
         if text in ("other", "another", "opposite") and not piece.groups:
             parse.flag("other")
         if text in ("next", "following") and self._text(at + 1) in UNITS:
@@ -355,6 +359,13 @@ class _Walk:
         if text in ("like", "wish", "want", "prefer") and self._text(at - 2) == "if":
             parse.flag("can")
         self._flag(at, text)
+
+    def _note_frame(self, at: int, text: str) -> None:
+        """Note what tells how the words beside it are meant: "it", "anything", "probably"."""
+        if text in POINTING:
+            self._parse.flag("@it")
+        if (frame := FRAMES.get(text)) and MARKERS.get(self._text(at + 1)) != "who":
+            self._parse.flag(frame)
 
     def _doer(self, at: int, piece: Piece) -> str:
         """Tell whether we do something, or you; not what is only done to you."""

@@ -23,6 +23,7 @@ _HEADING = re.compile(r"\s*#{1,6}\s")
 _NAMES = {"name", "title", "item", "treatment", "service", "product"}
 _PRICED = re.compile(r"\b(?:fees?|prices?|tariff|charges?|costs?|rates?)\b", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
+_NONE = {"0", "-", "\u2013", "\u2014", "nil", "none"}
 _CELL = re.compile(r"\s+\|\s+|\t+")
 
 
@@ -152,6 +153,7 @@ def _rows(text: str) -> Iterator[_Row]:
 
 def _row(line: re.Match[str], cells: Sequence[tuple[str, str]]) -> _Row:
     (kind, thing), *others = cells
+    others = [(name, "no" if cell.strip().lower() in _NONE else cell) for name, cell in others]
     told = [(f"{thing} {name} {cell}", name) for name, cell in others]
     if _is_one_of_each([f"{name} {cell}" for name, cell in others]):
         told.append((f"{thing}; " + "; ".join(f"{name} {cell}" for name, cell in others), ""))
@@ -187,12 +189,12 @@ def _together(parts: Sequence[Statement]) -> Statement:
     readings = [part.reading for part in parts]
     merged = Reading(
         words=tuple(
-            replace(word, clause=at)
+            replace(word, clause=at, item=at)
             for at, reading in enumerate(readings)
             for word in reading.words
         ),
         figures=tuple(
-            replace(figure, clause=at)
+            replace(figure, clause=at, item=at)
             for at, reading in enumerate(readings)
             for figure in reading.figures
         ),

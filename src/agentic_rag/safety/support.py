@@ -1,15 +1,17 @@
 """Tells whether a passage carries a sentence, and in which words. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agentic_rag.language import denial_over, sentence_spans
+from agentic_rag.safety.conditions import condition_refusal
 from agentic_rag.safety.figures import figure_refusal
 from agentic_rag.safety.grammar import ACTORS, MARKERS, NEGATORS, SHUNNING
 from agentic_rag.safety.hedges import hedge_refusal
-from agentic_rag.safety.likeness import Likeness, Pair, has_all, liken, swapped
+from agentic_rag.safety.likeness import Likeness, has_all, liken
 from agentic_rag.safety.reading import Reading, read
+from agentic_rag.safety.roles import role_refusal
 from agentic_rag.safety.statements import Statement, statements
 from agentic_rag.safety.wording import Dictionary, dictionary, root
 
@@ -20,11 +22,6 @@ _CONNECTOR = re.compile(
     r"[,;]\s+(?:(?:and|but|while|so|or|whereas|because|although|though)\s+)?|\s+(?:and|but)\s+|\s+-\s+"
 )
 _TURNS_ROUND = SHUNNING | {root(word) for word in NEGATORS | MARKERS.keys() - {"who"}}
-_CONDITIONS = frozenset(
-    {"who", "only if", "if", "unless", "except", "until", "than", "instead", "before", "after"}
-)
-_EXCUSING = frozenset({"if", "only if", "unless", "except"})
-_WIDENED = _CONDITIONS - {"before", "after", "than", "instead"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +85,9 @@ def refusal(said: Reading, statement: Statement) -> str:
         return likeness.refusal
     if not likeness.pairs and not (said.figures and (said.words or len(said.figures) > 1)):
         return "nothing in common"
-    if swapped(said, there, likeness.pairs) or _done_by_another(said, there, likeness.pairs):
-        return "changed places"
     return (
-        _unlike(said, statement, likeness)
+        role_refusal(said, there, likeness.pairs)
+        or _unlike(said, statement, likeness)
         or figure_refusal(said, statement)
         or hedge_refusal(said, there, likeness.pairs)
     )
@@ -124,7 +120,7 @@ def _score(said: Reading, there: Reading) -> float:
 
 def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
     """Refuse where the statement is about something else, or says it under a condition."""
-    there, lent = statement.reading, statement.lent
+    there = statement.reading
     met = {like.at for _, like in likeness.pairs}
     first = 0 if likeness.leans_for_subject else 1  # which may be a verb: "add a spoon"
     if likeness.leans and any(not w.is_light and w.at not in met for w in there.words[first:]):
@@ -134,59 +130,7 @@ def _unlike(said: Reading, statement: Statement, likeness: Likeness) -> str:
         return f"another subject: {other}"
     if not any(w.is_negated for w in said.words) and _drops_a_no(said, there, likeness):
         return "dropped: no"
-    return _dropped(there, likeness, lent)
-
-
-def _dropped(there: Reading, likeness: Likeness, lent: frozenset[str]) -> str:
-    """Name a condition of what is used that was left out, or was made wider."""
-    met = {like.at for _, like in likeness.pairs}
-    used = {like.part for _, like in likeness.pairs} | _trailing(there)
-    as_such = {(like.tag, like.group) for word, like in likeness.pairs if word.tag in _CONDITIONS}
-    groups: dict[tuple[str, int], dict[int, list[bool]]] = {}
-    for word in there.words:
-        if word.part in used and word.tag in _CONDITIONS and not word.is_light:
-            is_met = word.at in met or not word.meanings.isdisjoint(lent)
-            clauses = groups.setdefault((word.tag, word.group), {})
-            clauses.setdefault(word.clause, []).append(is_met)
-    flags = there.flags_in()
-    for (tag, at), clauses in groups.items():
-        is_named = any(map(any, clauses.values()))
-        if tag in _WIDENED and not all(map(all, clauses.values())):
-            is_named &= (tag, at) in as_such and not _is_widened(clauses, there)
-        if not is_named and f"@or {at}" not in flags:
-            return f"dropped: {tag}"
-    return ""
-
-
-def _trailing(there: Reading) -> set[int]:
-    """Return the part that is only a condition of all before: "do not start, if he agrees"."""
-    last = max((word.part for word in there.words), default=0)
-    tags = {word.tag for word in there.words if word.part == last}
-    return {last} if last and tags <= _EXCUSING else set()
-
-
-def _is_widened(clauses: Mapping[int, Sequence[bool]], there: Reading) -> bool:
-    """Tell whether a condition's end was left out, or one of two: "if pain goes below the knee".
-
-    All of it may stand without its "if": "if you have a fever, stay at home" says "with a fever".
-    """
-    both = {clause for flag, clause in there.flags if flag == "@and"}
-    if any(not all(met) for at, met in clauses.items() if at in both):
-        return True
-    named = [met for met in clauses.values() if any(met)]
-    return not any(map(all, named)) and any(not met[-1] for met in named)
-
-
-def _done_by_another(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
-    """Tell whether we do what the statement has you do, or you what we do."""
-    for clause, other in {(a.clause, b.clause) for a, b in pairs if not a.is_light}:
-        doers = [
-            r.flags_in(frozenset({at})) & {"@we", "@you"}
-            for r, at in ((said, clause), (there, other))
-        ]
-        if all(doers) and not doers[0] & doers[1]:
-            return True
-    return False
+    return condition_refusal(there, likeness, statement.lent)
 
 
 def _drops_a_no(said: Reading, there: Reading, likeness: Likeness) -> bool:

@@ -476,3 +476,123 @@ Wound dressing | INR 550 | INR 700"""
 )
 def test_the_row_of_a_table_tells_of_its_own_thing_alone(table, sentence, is_true):
     assert bool(carried(sentence, table, "What it costs")) is is_true
+
+
+@pytest.mark.parametrize(
+    ("text", "false", "true"),
+    [
+        (
+            "Insulin goes in the fridge and eye drops go in the cupboard.",
+            "Insulin goes in the cupboard.",
+            "Eye drops go in the cupboard.",
+        ),
+        (
+            "Take ramipril in the morning and atorvastatin at bedtime.",
+            "Take atorvastatin in the morning.",
+            "Take atorvastatin at bedtime.",
+        ),
+        (
+            "Dr Lane treats knees and Dr Moss treats shoulders.",
+            "Dr Lane treats shoulders.",
+            "Dr Moss treats shoulders.",
+        ),
+        (
+            "Blue bags are for waste and red bags are for linen.",
+            "Blue bags are for linen and red bags are for waste.",
+            "Red bags are for linen and blue bags are for waste.",
+        ),
+        (
+            "Stitches on the face are removed after 5 days, on the back after 14 days.",
+            "Stitches on the back are removed after 5 days.",
+            "Stitches on the face are removed after 5 days.",
+        ),
+        (
+            "Consultations cost INR 700 on weekdays and INR 1,000 at weekends.",
+            "Consultations cost INR 700.",
+            "Consultations cost INR 700 on weekdays.",
+        ),
+        (
+            "The wheelchair is rented for INR 100 per day, with an INR 500 deposit.",
+            "The wheelchair is rented for INR 500 per day.",
+            "The wheelchair is rented for INR 100 per day.",
+        ),
+        (
+            "The insurer pays the hospital.",
+            "The hospital pays the insurer.",
+            "The hospital is paid by the insurer.",
+        ),
+        (
+            "Replace the night splint with the soft brace.",
+            "Replace the soft brace with the night splint.",
+            "The night splint is replaced with the soft brace.",
+        ),
+        (
+            "Apply the cream around the wound.",
+            "Apply the cream into the wound.",
+            "The cream is applied around the wound.",
+        ),
+        (
+            "A brace can be worn at night.",
+            "It is necessary to wear a brace at night.",
+            "You can wear a brace at night.",
+        ),
+        (
+            "The tablet is too strong for children.",
+            "Give the strong tablet to children.",
+            "The tablet is too strong for children.",
+        ),
+        (
+            "Give up chewing gum for a week.",
+            "Chew the gum for a week.",
+            "Do not chew gum for a week.",
+        ),
+        (
+            "Almost all insurers pay for the scan.",
+            "All insurers pay for the scan.",
+            "Nearly all insurers pay for the scan.",
+        ),
+        (
+            "It is a myth that whitening toothpaste repairs enamel.",
+            "Whitening toothpaste repairs enamel.",
+            "It is a myth that whitening toothpaste repairs the enamel.",
+        ),
+        (
+            "You may eat soft food until the clips are removed.",
+            "You may eat anything soft until the clips are removed.",
+            "You may eat soft food until the clips are removed.",
+        ),
+        (
+            "Members receive a 15% discount on the price.",
+            "Members pay 15% of the price.",
+            "Members receive a discount of 15% on the price.",
+        ),
+        (
+            "A crown starts from INR 5,000.",
+            "A crown costs INR 5,000.",
+            "A crown costs at least INR 5,000.",
+        ),
+        (
+            "You need the prescription and a photo card.",
+            "You need the prescription or a photo card.",
+            "You need a photo card and the prescription.",
+        ),
+        (
+            "With your written consent we share the report.",
+            "We share the report.",
+            "We share the report with your written consent.",
+        ),
+        (
+            "Floss once a day to keep tartar from coming back.",
+            "Floss once a day to keep tartar from coming back 1.",
+            "Floss once a day to keep tartar from coming back.",
+        ),
+        (
+            "Tablet | Morning | Evening\nRamipril | 1 | 0",
+            "Take ramipril in the evening.",
+            "Ramipril is taken in the morning.",
+        ),
+    ],
+)
+def test_words_that_change_places_roles_or_force_are_not_carried(text, false, true):
+    assert carried(false, text) is None
+    assert carried(true, text)
