@@ -214,7 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_well_asked(self, body: Body) -> bool:
         script = self._script
-        if script.status != 200 and len(script.asked) <= (script.stumbles or math.inf):
+        most = math.inf if script.stumbles is None else script.stumbles
+        if script.status != 200 and len(script.asked) <= most:
             self._refuse(script.status, f"The server had status {script.status}.")
         elif body.get("model") not in {each["id"] for each in script.served()}:
             self._refuse(404, f"The model `{body.get('model')}` does not exist.", param="model")

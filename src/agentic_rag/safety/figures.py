@@ -20,6 +20,14 @@ _UNIT_NAMES: dict[tuple[str, object], str] = {
 }
 _CONDITIONS = {"if", "only if", "unless", "except", "who"}
 _SPANS = {"day", "week", "month", "year", "night", "hour"}
+_RATES = {
+    "day": {root("daily")},
+    "night": {root("nightly"), "day"},
+    "week": {root("weekly")},
+    "month": {root("monthly")},
+    "hour": {root("hourly")},
+    "year": {root("yearly"), root("annual"), root("annually")},
+}
 _MEASURE_WORDS = """
     duration time length minutes hours days weeks months years price prices band cost costs fee
     fees charge charges rate rates tariff amount total visits sessions dose dosage quantity number
@@ -71,7 +79,7 @@ def _refusal(figure: Figure, said: Reading, statement: Statement) -> str:
     fitting = list(_same(figure.quantity, statement))
     if not fitting:
         above = any(is_carried(figure.quantity, f.quantity) for f in statement.lent_figures)
-        is_told = above or _is_every(figure.quantity, there)
+        is_told = above or _is_every(figure.quantity, said, there)
         return "" if is_told else f"number: {figure.quantity.kind}"
     is_mixed = any(w.is_negated for w in said.words) and any(w.is_negated for w in there.words)
     if not is_mixed and all(f.is_negated != figure.is_negated for f in fitting):
@@ -79,16 +87,27 @@ def _refusal(figure: Figure, said: Reading, statement: Statement) -> str:
     fitting = [f for f in fitting if _stand_alike(figure, f)]
     if not fitting:
         return "relation of a number"
+    if all(_is_bare_rate(f.quantity, figure.quantity, said) for f in fitting):
+        return "rate without its time"
     if all(_is_one_of_several(f, said, there) for f in fitting):
         return "number of another case"
     return _rivalled(figure, fitting, said, there)
 
 
+def _is_bare_rate(carried: Quantity, quantity: Quantity, said: Reading) -> bool:
+    """Tell whether what is paid again and again is told as if it were paid once."""
+    if quantity.per or carried.per not in _SPANS or not carried.kind.startswith("money:"):
+        return False
+    units = {_UNIT_NAMES.get((f.quantity.kind, f.quantity.low)) for f in said.figures}
+    told = {word.root for word in said.words} | said.field_roots | {root(u) for u in units if u}
+    return told.isdisjoint({carried.per, *_RATES.get(carried.per, ())})
+
+
 def _is_one_of_several(figure: Figure, said: Reading, there: Reading) -> bool:
     """Tell whether what a number is for was left out: "70 on weekdays and 100 at weekends"."""
     told = [f.quantity for f in said.figures]
-    following = there.figures[there.figures.index(figure) + 1 :]
-    before = there.figures[: there.figures.index(figure)]
+    at = there.figures.index(figure)
+    before, following = there.figures[:at], there.figures[at + 1 :]
     left = [f for f in (*before, *following) if not any(is_carried(q, f.quantity) for q in told)]
     if there.field_roots or all(f.quantity.kind != figure.quantity.kind for f in left):
         return False
@@ -117,13 +136,14 @@ def _same(quantity: Quantity, statement: Statement) -> Iterator[Figure]:
                 yield figure
 
 
-def _is_every(quantity: Quantity, there: Reading) -> bool:
+def _is_every(quantity: Quantity, said: Reading, there: Reading) -> bool:
     """Tell whether "once a week" is what "every week" says, or "for a day" what "a day" does."""
     unit = _UNIT_NAMES.get((quantity.kind, quantity.low))
     if unit and not quantity.is_range and unit in {f.quantity.per for f in there.figures}:
         return True  # "INR 60 for a day"
     is_one = quantity.kind == "count" and quantity.low == quantity.high == 1
-    if is_one and {f.quantity.per for f in there.figures} & set(quantity.nouns[:1]):
+    of_one = (f.quantity for f in there.figures if f.quantity.per in quantity.nouns[:1])
+    if is_one and any(is_carried(f.quantity, each) for each in of_one for f in said.figures):
         return True  # "one dose costs" what it costs "per dose"
     is_once = is_one and quantity.nouns == ("time",)
     return is_once and bool({"all", "every"} & there.flags_in()) and quantity.per in there.meanings

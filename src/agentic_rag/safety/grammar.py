@@ -17,7 +17,7 @@ SHUNNING = frozenset(map(root, _words("avoid refrain forbidden prohibited banned
 SHUNNING_PAIRS = {
     ("stay", "away"), ("keep", "away"), ("off", "limits"), ("steer", "clear"), ("stay", "off"),
     ("keep", "off"), ("stay", "out"), ("stay", "clear"), ("leave", "out"), ("leaving", "out"),
-    ("left", "out"), ("give", "up"), ("giving", "up"), ("hold", "off"),
+    ("left", "out"), ("hold", "off"),
 }  # fmt: skip
 PUT_OFF = frozenset(map(root, _words("postponed delayed deferred wait")))
 ACTORS = frozenset(map(root, _words("clinic practice team staff patient patients client people")))
@@ -95,11 +95,11 @@ FRAMES = {
     **_each("together", "together combined altogether"),
     **_each(
         "unsure",
-        "whether myth myths rumour rumor believed doubt doubtful unlikely probably suggests"
-        " supposedly reportedly",
+        "myth myths rumour rumor believed doubt doubtful unlikely probably supposedly reportedly",
     ),
     **_each("formerly", "formerly previously"),
-    **_each("off", "discount discounted refund refunded save saves cover covers reimburses"),
+    **_each("off", "discount discounted refund refunded save saves covers reimburses"),
+    **_each("stop", "stop stops stopping stopped quit discontinue pause"),
 }
 """Words that say how what stands beside them is meant."""
 
@@ -120,9 +120,8 @@ MARKERS = {
 }
 """What puts the words behind it in a relation to the rest."""
 
-_SOMEBODY = "everyone anyone everybody anybody people patients those persons children women"
+SOMEBODY = _words("everyone anyone everybody anybody people patients those persons children women")
 MARKING_PAIRS = {
-    **{(whoever, "with"): "who" for whoever in _SOMEBODY.split()},
     ("in", "case"): "if",
     ("together", "with"): "if",
     ("apart", "from"): "except",
@@ -140,10 +139,13 @@ ROLES = _words(
 PLACES = {
     **_each("around", "around"), **_each("beside", "beside near"), **_each("behind", "behind"),
     **_each("under", "under below beneath"), **_each("over", "over above"),
-    **_each("between", "between"), **_each("through", "through"),
-    **_each("inside", "inside into"), **_each("outside", "outside"),
+    **_each("between", "between"),
+    **_each("outside", "outside"),
 }  # fmt: skip
-"""Those of a place that another one changes; "in", "on" and "at" are often said for one another."""
+"""Those of a place that another one changes."""
+
+WITHIN = _words("in into on onto to at")
+"""Those that are often said for one another, but for none of a place beside or behind."""
 
 PARTICLES = _words(
     "up down in out on off away back above below over under inside outside upstairs downstairs"
@@ -191,7 +193,6 @@ LIGHT = frozenset(
     very actually simply currently usually kind type certain part done use used using
     count amount charge price
     fee further practice team staff turn well old age ask contain sign
-    reach affect question
     """),
     )
 )

@@ -37,7 +37,7 @@ _ADDED = (
     _Added("rarely", frozenset({"rarely"})),
     _Added("need not", frozenset({"need not"})),
     _Added("not only", frozenset({"not only"})),
-    _Added("any", frozenset({"any", "all", "always", "@if"})),
+    _Added("any", frozenset({"any", "all", "always", "each", "@if"})),
 )
 _LOST = (
     _Lost("may", _LOOSE | {"usually", "advise"}),
@@ -114,6 +114,10 @@ def _refusals(said: Reading, theirs: frozenset[str], every: frozenset[str]) -> I
     """Yield what is wrong: `theirs` are the flags of the clauses that are used, `every` of all."""
     ours = said.flags_in()
     adds = ours - {"may"} if "you may" in ours else ours  # which is no guess
+    if any(word.is_negated for word in said.words):
+        adds -= {"any"}
+    elif "stop" in theirs and not {"stop", "~up"} & ours:  # "quit" is "give up"
+        yield "lost: stop"
     yield from (f"added: {f}" for f, backing in _ADDED if f in adds and not backing & every)
     yield from (f"lost: {f}" for f, keeping in _LOST if f in theirs and not keeping & ours)
     for pair in OPPOSITE_PARTICLES:

@@ -14,7 +14,7 @@ _NEAR = 1  # words behind a "before" that surely belong to it; of the others not
 _HALVES = {"morn": (0, 12), "afternoon": (12, 18), "even": (16, 24)}
 _MEASURED = {"mass": {"weigh", "weight"}, "phone": {"number"}, "length": {"distanc"}}
 _OPENING = {"open", "close", "start", "begin", "end", "finish"}
-_LOOSE = {"", "who", "if", "while", "because", "despite"}
+_LOOSE = {"", "who", "with", "if", "while", "because", "despite"}
 _HARD = {"before", "until", "unless", "except", "than", "instead"}
 """Relations that a heading lends only where it names them."""
 _SOMETIME = {"only if", "if", "after"}

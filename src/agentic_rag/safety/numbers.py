@@ -94,7 +94,6 @@ _NEVER_ONE_AFTER = {"no", "each", "every", "any", "this", "that", "which", "anot
 _NUMBERED = {"day", "week", "month", "trimester"}  # "day 3" is the third one
 _PARTS = {"half": Fraction(1, 2), "quarter": Fraction(1, 4)}
 _MOST_IN = 100_000  # "one in 100,000"; "2 in 2025" is none
-_AGAIN = {stem(each) for each in ("hour", "day", "night", "week", "month", "year")}
 _NOUNS = 3  # words behind a number, one of which is what it counts
 
 
@@ -152,13 +151,7 @@ def is_carried(said: Quantity, carried: Quantity) -> bool:
         ends = {"least": carried.low, "most": carried.high}
         return said.low == ends.get(said.bound)
     same = said.low == carried.low and said.high == carried.high
-    same_per = said.per == carried.per or (not said.per and not _is_rate(carried))
-    return same and _bound(said) == _bound(carried) and same_per
-
-
-def _is_rate(quantity: Quantity) -> bool:
-    """Tell whether it is paid again and again: "INR 300 per week"."""
-    return quantity.kind.startswith("money:") and quantity.per in _AGAIN
+    return same and _bound(said) == _bound(carried) and (not said.per or said.per == carried.per)
 
 
 def _in_years(one: Quantity, other: Quantity) -> Quantity:
@@ -187,7 +180,7 @@ def _leads_agree(said: Quantity, carried: Quantity) -> bool:
     if said.side and carried.side and said.side != carried.side:
         return False
     leads = {said.lead, carried.lead}
-    if said.is_range and leads == {"after", "within"}:
+    if said.is_range and leads <= {"after", "within", "in"}:
         return True  # "in 10 to 14 days" is after ten
     return len(leads) == 1 or (said.lead != "every" and "" in leads)
 

@@ -17,7 +17,6 @@ _TURNS = (
     (r"\bas well\b(?! as)", " "),
     # what says "not", or joins two, within a word or a phrase
     (r"\bnon-?(?=[a-z]{4})", "non"),
-    (r"\b([a-z]{3,})-free ((?:[a-z]+ )?[a-z]+)\b", r"\2 without \1"),
     (r"\b(?:is|are) (?:up to you|your (?:choice|decision))\b", "is optional"),
     (r"\b(?:is|are) too (\w+) (?=(?:for|to)\b)", r"is not \1 "),
     (r"\bfails? to\b", "does not"),
@@ -33,10 +32,10 @@ _TURNS = (
     (rf"{_UNPAID}(?: anything)? (?:for|to)\b|{_UNPAID} anything\b", "free of charge"),
     (r"\bhalf (?:of )?(?=the (?:fee|price|cost|amount|bill|rate)\b)", "50% of "),
     (r"\b(?:the )?full (?=(?:fee|price|cost|amount|bill|rate)\b)", "100% of the "),
-    (r"\b(?:0|zero) ?(?:%|per ?cent\b)", "no"),
+    (r"(?<![\d.,])\b(?:0|zero) ?(?:%|per ?cent\b)", "no"),
     (rf"\bup ?to (?=(?:about )?(?:an?|{_NUMBER}) (?:minute|hour|day|week|month)s? before\b)",
      "until "),
-    (r"\bas (?:usual|normal)\b", "unchanged"),
+    (r"\bas (?:usual|normal)\b", " "),
     (r"\bover (?=(?:the |a )?(?:phone|telephone|video)\b)", "by "),
     # relations
     (r"(?<=[,]) as (?=(?:the|it|you|this|that|there|they|we|your)\b)", " because "),

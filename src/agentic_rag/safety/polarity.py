@@ -189,6 +189,13 @@ class Parse:
         if verb_too:
             self.mark_run()
 
+    def negate_one(self, root: str, meanings: frozenset[str]) -> None:
+        """Read "sugar-free", which says "not" of its own word alone."""
+        self.is_negated = not self.is_negated
+        self.add_word(root, meanings, is_light=False)
+        self.is_negated = not self.is_negated
+        self.flag("@no")
+
     def turn(self, *, list_too: bool) -> None:
         """Read a word that says "not" by itself: "avoid", "closed"."""
         self.is_negated = not self.is_negated

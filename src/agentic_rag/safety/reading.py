@@ -33,6 +33,7 @@ from agentic_rag.safety.grammar import (
     ROLES,
     SHUNNING,
     SHUNNING_PAIRS,
+    SOMEBODY,
     STOPS,
     SUBJECTS,
     VERBAL,
@@ -269,8 +270,8 @@ class _Walk:
         """Read a "before", an "if" ...; False where it is none."""
         parse, before = self._parse, self._text(at - 1)
         tag = MARKING_PAIRS.get((before, text)) or MARKERS.get(text)
-        if text == "with" and not at:
-            tag = "if"  # "with your consent we share it"
+        if text == "with":
+            tag = tag or self._condition_of(at)
         if tag is None or (text == "following" and before in ("the", "a", "of")):
             return False
         put_off = any(w.root in PUT_OFF and w.clause == parse.clause for w in parse.words)
@@ -283,6 +284,13 @@ class _Walk:
             tag = "only if"
         parse.begin_tag(tag, is_alternative=before in ("or", "nor"))
         return True
+
+    def _condition_of(self, at: int) -> str | None:
+        """Tell whether a "with" says on what terms, or whom: "patients with diabetes should"."""
+        if not at:
+            return "if"  # "with your consent we share it"
+        is_whom = at == 1 or self._text(at - 2) in FRONTING | {"of", "to"}
+        return "with" if self._text(at - 1) in SOMEBODY and is_whom else None
 
     def _at_number(self, at: int) -> bool:
         return at < len(self._pieces) and any(
@@ -298,9 +306,9 @@ class _Walk:
         if text in MODALS or text in HEDGES or is_asked:
             return
         is_away = self._shuns(at, text)
-        if is_away:
+        if (self._text(at - 1), text) in SHUNNING_PAIRS:
             self._parse.take_back(root(self._text(at - 1)), text)
-        elif text in STOPS or (len(piece.root) == 1 and not text.isdigit()):
+        if not is_away and (text in STOPS or (len(piece.root) == 1 and not text.isdigit())):
             return
         if piece.root in SHUNNING or is_away:
             self._parse.turn(list_too=bool(BE & {self._text(at - 1), self._text(at - 2)}))
@@ -308,6 +316,10 @@ class _Walk:
             meant = root(OPPOSITES[text])
             self._parse.turn(list_too=True)
             self._parse.add_word(meant, self._dictionary.meanings(meant), is_light=False)
+        elif [self._text(at + n) for n in (1, 2)] == ["-", "free"]:
+            self._parse.negate_one(piece.root, self._dictionary.meanings(piece.root))
+        elif text == "free" and self._text(at - 1) == "-":
+            return
         else:
             is_bodily = text == "person" and self._text(at - 1) == "in"
             is_light = not is_bodily and (piece.root in LIGHT or self._is_per(piece))
@@ -338,8 +350,8 @@ class _Walk:
         if begins and parse.tag in ("after", "before", "until", "while"):
             parse.end_clause()  # "after a sedative | you may not drive"
         has_said = parse.since_not if parse.is_negated else parse.depth
-        is_over = parse.tag == "who" or (parse.is_negated and not parse.is_narrow)
-        is_relative = self._text(at - 1) == "that" and parse.tag != "who"
+        is_over = parse.tag in ("who", "with") or (parse.is_negated and not parse.is_narrow)
+        is_relative = self._text(at - 1) == "that" and parse.tag not in ("who", "with")
         if text in FINITE | {"need", "needs"} and is_over and has_said and not is_relative:
             parse.end_clause()  # "who cannot wait | may rebook"
 
@@ -364,7 +376,8 @@ class _Walk:
         """Note what tells how the words beside it are meant: "it", "anything", "probably"."""
         if text in POINTING:
             self._parse.flag("@it")
-        if (frame := FRAMES.get(text)) and MARKERS.get(self._text(at + 1)) != "who":
+        is_narrowed = self._text(at + 1) in ("who", "whose", "with", "over", "under", "above")
+        if (frame := FRAMES.get(text)) and not is_narrowed:
             self._parse.flag(frame)
 
     def _doer(self, at: int, piece: Piece) -> str:

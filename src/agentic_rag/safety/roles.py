@@ -1,8 +1,8 @@
 """Holds the order and the roles of a sentence's words against those of a statement. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from agentic_rag.safety.grammar import ACTORS, PLACES
+from agentic_rag.safety.grammar import ACTORS, PLACES, WITHIN
 from agentic_rag.safety.likeness import Pair
 from agentic_rag.safety.numbers import Quantity, is_carried
 from agentic_rag.safety.reading import Reading
@@ -39,6 +39,7 @@ def _swapped(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
 
 
 def _turned_in(ats: Sequence[int]) -> bool:
+    """Tell whether the first and the last have changed places, and none between them."""
     outside_in = ats[0] == max(ats) and ats[-1] == min(ats)
     return outside_in and ats[1:-1] == sorted(ats[1:-1])
 
@@ -56,7 +57,8 @@ def _exchanged(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
         a.item == b.item
         and like.item == other.item
         and a.tag == b.tag
-        and b.at - a.at > 1 < like.at - other.at  # "a filled tooth" is a tooth that was filled
+        and b.at > a.at + 1  # "a filled tooth" is a tooth that was filled
+        and like.at > other.at + 1
         and (a.role, b.role) == (other.role, like.role)
         and (a.role != b.role or not a.role)
         for at, (a, like) in enumerate(sure)
@@ -70,22 +72,33 @@ def _misplaced(pairs: Sequence[Pair]) -> bool:
     for word, like in pairs:
         if not word.is_light and word.role and like.role:
             roles.setdefault(word.at, []).append((word.role, like.role))
-    return any(
-        all(PLACES.get(said) != PLACES.get(there) for said, there in found)
-        for found in roles.values()
-    )
+    return any(all(_is_elsewhere(*each) for each in found) for found in roles.values())
+
+
+def _is_elsewhere(role: str, other: str) -> bool:
+    places = {PLACES.get(each, "") for each in (role, other)}
+    if "" not in places:
+        return len(places) > 1
+    return not places <= {"", "beside"} and bool(WITHIN & {role, other})
 
 
 def _done_by_another(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
     """Tell whether we do what the statement has you do, or you what we do."""
-    for clause, other in {(a.clause, b.clause) for a, b in pairs if not a.is_light}:
-        doers = [
-            r.flags_in(frozenset({at})) & {"@we", "@you"}
-            for r, at in ((said, clause), (there, other))
-        ]
-        if all(doers) and not doers[0] & doers[1]:
-            return True
-    return False
+    ours, theirs = _doers(said), _doers(there)
+    clauses = {(a.clause, b.clause) for a, b in pairs if not a.is_light}
+    return any(
+        ours.get(clause) and theirs.get(other) and not ours[clause] & theirs[other]
+        for clause, other in clauses
+    )
+
+
+def _doers(reading: Reading) -> dict[int, set[str]]:
+    """Return who does something, by clause: we, you or both."""
+    found: dict[int, set[str]] = {}
+    for flag, clause in reading.flags:
+        if flag in ("@we", "@you"):
+            found.setdefault(clause, set()).add(flag)
+    return found
 
 
 def _is_crossed(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
@@ -94,18 +107,21 @@ def _is_crossed(said: Reading, there: Reading, pairs: Sequence[Pair]) -> bool:
     "Insulin goes in the fridge, eye drops go in the cupboard": of both a word is left over, unless
     both were exchanged.
     """
-    torn = 0
+    if len({like.item for _, like in pairs} | {figure.item for figure in there.figures}) == 1:
+        return False
+    torn, met = 0, {like.at for _, like in pairs}
     for item in {word.item for word in said.words}:
         own = [(word, like) for word, like in pairs if word.item == item]
-        figures = [figure.quantity for figure in said.figures if figure.item == item]
-        if _is_torn(own, figures, there, {like.at for _, like in pairs}):
-            return True
-        torn += _is_torn(own, figures, there, {like.at for _, like in own})
+        figures = {figure.quantity for figure in said.figures if figure.item == item}
+        if _is_torn(own, figures, there, {like.at for _, like in own}):
+            if _is_torn(own, figures, there, met):
+                return True
+            torn += 1
     return torn > 1
 
 
 def _is_torn(
-    pairs: Sequence[Pair], figures: Sequence[Quantity], there: Reading, met: set[int]
+    pairs: Sequence[Pair], figures: Collection[Quantity], there: Reading, met: set[int]
 ) -> bool:
     """Tell whether no item of a statement has all of these words, and two have others besides."""
     places: dict[int, set[int]] = {}

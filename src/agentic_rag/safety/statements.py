@@ -22,7 +22,6 @@ _FIELD = re.compile(r"\s*([A-Za-z][\w ()/%-]{0,40}?)\s*:\s+(?=\S)")
 _HEADING = re.compile(r"\s*#{1,6}\s")
 _NAMES = {"name", "title", "item", "treatment", "service", "product"}
 _PRICED = re.compile(r"\b(?:fees?|prices?|tariff|charges?|costs?|rates?)\b", re.IGNORECASE)
-_DIGIT = re.compile(r"\d")
 _NONE = {"0", "-", "\u2013", "\u2014", "nil", "none"}
 _CELL = re.compile(r"\s+\|\s+|\t+")
 
@@ -134,21 +133,23 @@ class _Row(NamedTuple):
 def _rows(text: str) -> Iterator[_Row]:
     """Yield each row of a table, told cell by cell with the name of its column, and whole."""
     header: list[str] = []
+    width = 1
     for line in _LINE.finditer(text):
         cells = _CELL.split(line[0].strip().strip("|").strip())
-        if len(cells) == 1:
-            header = []
+        begins, width = len(cells) != width, len(cells)
+        if width == 1:
             continue
         named = [(found[1], cell[found.end() :]) for cell in cells if (found := _FIELD.match(cell))]
         if len(named) == len(cells):  # "Lens: soft | Price: INR 650"
             yield _row(line, named)
-        elif len(header) == len(cells):
+        elif begins and not any(map(_is_value, cells)):
+            header = cells
+        elif not begins and header:
             yield _row(line, list(zip(header, cells, strict=True)))
-        elif _DIGIT.search(line[0]):
+        else:
+            header = []  # the table has none
             told = ((" ".join(cells), ""),) if _is_one_of_each(cells) else ()
             yield _Row(line.start(), line.end(), "", told)
-        else:
-            header = cells
 
 
 def _row(line: re.Match[str], cells: Sequence[tuple[str, str]]) -> _Row:
@@ -158,6 +159,12 @@ def _row(line: re.Match[str], cells: Sequence[tuple[str, str]]) -> _Row:
     if _is_one_of_each([f"{name} {cell}" for name, cell in others]):
         told.append((f"{thing}; " + "; ".join(f"{name} {cell}" for name, cell in others), ""))
     return _Row(line.start(), line.end(), kind, tuple(told))
+
+
+def _is_value(cell: str) -> bool:
+    """Tell whether a cell is a price, a time of day or a phone, and no name of a column."""
+    kinds = {each.kind for each in quantities(cell) if not cell[: each.start].strip(" +(")}
+    return any(kind.startswith(("money:", "clock", "phone")) for kind in kinds)
 
 
 def _is_one_of_each(cells: Sequence[str]) -> bool:

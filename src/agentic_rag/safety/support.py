@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from agentic_rag.language import denial_over, sentence_spans
 from agentic_rag.safety.conditions import condition_refusal
@@ -17,6 +18,7 @@ from agentic_rag.safety.wording import Dictionary, dictionary, root
 
 _MOST_CHARS = 600  # a longer sentence is none, and cannot be judged
 _WIDEST_SPAN = 600  # of two statements that carry a half each
+_MOST_CUTS = 12
 _PARAPHRASED = 0.9  # what a word counts that stands for another
 _CONNECTOR = re.compile(
     r"[,;]\s+(?:(?:and|but|while|so|or|whereas|because|although|though)\s+)?|\s+(?:and|but)\s+|\s+-\s+"
@@ -86,10 +88,10 @@ def refusal(said: Reading, statement: Statement) -> str:
     if not likeness.pairs and not (said.figures and (said.words or len(said.figures) > 1)):
         return "nothing in common"
     return (
-        role_refusal(said, there, likeness.pairs)
-        or _unlike(said, statement, likeness)
+        _unlike(said, statement, likeness)
         or figure_refusal(said, statement)
         or hedge_refusal(said, there, likeness.pairs)
+        or role_refusal(said, there, likeness.pairs)
     )
 
 
@@ -196,7 +198,7 @@ def _goes_on(first: Reading, second: Reading, statement: Statement) -> bool:
 
 def _halves(sentence: str, words: Dictionary) -> Iterator[tuple[Reading, Reading]]:
     """Yield each way to part a sentence in two that say enough to be judged alone."""
-    for cut in _CONNECTOR.finditer(sentence):
+    for cut in islice(_CONNECTOR.finditer(sentence), _MOST_CUTS):
         first, second = read(sentence[: cut.start()], words), read(sentence[cut.end() :], words)
         if first.says_enough and second.says_enough:
             yield first, second

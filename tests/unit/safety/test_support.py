@@ -454,6 +454,11 @@ def test_a_number_in_another_form_is_the_same_number(text, sentence, is_true):
     assert bool(carried(sentence, text)) is is_true
 
 
+HOURS = """Symptom | First 24 hours | Later
+Swelling | normal | call us
+Fever | call us | call us"""
+MASSAGE = """Package | 5 sessions | 10 sessions
+Massage | INR 4,000 | INR 7,000"""
 LENSES = """Lens: Daily lens | Replace after: 1 day | Price per pair: INR 110
 Lens: Monthly soft lens | Replace after: 30 days | Price per pair: INR 650"""
 CLINICS = """General OPD | Monday to Saturday | 8.30 am to 4.30 pm
@@ -465,6 +470,10 @@ Wound dressing | INR 550 | INR 700"""
 @pytest.mark.parametrize(
     ("table", "sentence", "is_true"),
     [
+        (HOURS, "Fever is normal.", False),
+        (HOURS, "Swelling is normal in the first 24 hours.", True),
+        (MASSAGE, "Massage costs INR 7,000 for 10 sessions.", True),
+        (MASSAGE, "Massage costs INR 4,000 for 10 sessions.", False),
         (LENSES, "Monthly soft lenses cost INR 650 per pair.", True),
         (LENSES, "Monthly soft lenses cost INR 110 per pair.", False),
         (LENSES, "Daily lenses are replaced after 30 days.", False),
@@ -542,9 +551,39 @@ def test_the_row_of_a_table_tells_of_its_own_thing_alone(table, sentence, is_tru
             "The tablet is too strong for children.",
         ),
         (
-            "Give up chewing gum for a week.",
-            "Chew the gum for a week.",
-            "Do not chew gum for a week.",
+            "Stop aspirin a week before the operation.",
+            "Take aspirin a week before the operation.",
+            "Give up aspirin a week before the operation.",
+        ),
+        (
+            "Stop smoking four weeks before the operation.",
+            "Do not give up smoking four weeks before the operation.",
+            "Quit smoking four weeks before the operation.",
+        ),
+        (
+            "Keep the brush away from the wound for three days.",
+            "Keep the towel away from the wound for three days.",
+            "Keep the brush away from the wound for three days.",
+        ),
+        (
+            "A dose costs INR 300 per child and INR 500 per adult.",
+            "One adult pays INR 300 for a dose.",
+            "A dose costs INR 300 per child.",
+        ),
+        (
+            "The locker costs INR 50 per day.",
+            "The locker costs INR 50.",
+            "The daily locker fee is INR 50.",
+        ),
+        (
+            "Put the drops into the eye.",
+            "Put the drops behind the eye.",
+            "Put the drops in the eye.",
+        ),
+        (
+            "Chew sugar-free gum after meals.",
+            "Chew sugar gum after meals.",
+            "After meals, chew sugar-free gum.",
         ),
         (
             "Almost all insurers pay for the scan.",
