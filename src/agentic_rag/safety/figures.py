@@ -89,7 +89,7 @@ def _refusal(figure: Figure, said: Reading, statement: Statement) -> str:
         return "relation of a number"
     if all(_is_bare_rate(f.quantity, figure.quantity, said) for f in fitting):
         return "rate without its time"
-    if all(_is_one_of_several(f, said, there) for f in fitting):
+    if all(_lacks_its_case(f, said, there) for f in fitting):
         return "number of another case"
     return _rivalled(figure, fitting, said, there)
 
@@ -103,7 +103,7 @@ def _is_bare_rate(carried: Quantity, quantity: Quantity, said: Reading) -> bool:
     return told.isdisjoint({carried.per, *_RATES.get(carried.per, ())})
 
 
-def _is_one_of_several(figure: Figure, said: Reading, there: Reading) -> bool:
+def _lacks_its_case(figure: Figure, said: Reading, there: Reading) -> bool:
     """Tell whether what a number is for was left out: "70 on weekdays and 100 at weekends"."""
     told = [f.quantity for f in said.figures]
     at = there.figures.index(figure)

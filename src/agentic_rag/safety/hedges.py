@@ -1,6 +1,7 @@
 """Holds the modals and hedges of a sentence against those of a statement. Pure."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from agentic_rag.safety.grammar import OPPOSITE_PARTICLES
@@ -64,12 +65,12 @@ def hedge_refusal(said: Reading, there: Reading, pairs: Sequence[Pair]) -> str:
     """
     used = frozenset(like.clause for _, like in pairs)
     theirs, every = there.flags_in(used or None), there.flags_in()
-    wrong = (
-        *_by_what_else_is_said(said, there, theirs),
-        *_turned(said, there, _of_their_parts(there, pairs)),
-        *_refusals(said, theirs, every),
+    wrong = chain(
+        _by_what_else_is_said(said, there, theirs),
+        _turned(said, there, _of_their_parts(there, pairs)),
+        _refusals(said, theirs, every),
     )
-    return next(iter(wrong), "")
+    return next(wrong, "")
 
 
 def _by_what_else_is_said(said: Reading, there: Reading, theirs: frozenset[str]) -> Iterator[str]:

@@ -33,20 +33,20 @@ class Word:
     is_light: bool
     at: int
     part: int
-    item: int = 0
-    role: str = ""
+    item: int
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A quantity, and how it stands in the statement."""
+    """A quantity, and how it stands in the statement; `at` is how many words stand before it."""
 
     quantity: Quantity
     is_negated: bool
     tag: str
     clause: int
-    at: int = 0  # words before it
-    item: int = 0
+    at: int
+    item: int
 
 
 @dataclass(slots=True)
@@ -111,10 +111,16 @@ class Parse:
 
     def add_figure(self, quantity: Quantity) -> None:
         """Add a number as it stands; a "no" before it ends there."""
-        figure = Figure(
-            quantity, self.is_negated, self.tag, self.clause, len(self.words), self.item
+        self.figures.append(
+            Figure(
+                quantity=quantity,
+                is_negated=self.is_negated,
+                tag=self.tag,
+                clause=self.clause,
+                at=len(self.words),
+                item=self.item,
+            )
         )
-        self.figures.append(figure)
         self.ended_in_figure = True
         self.role = ""
         self.end_narrow()
