@@ -38,7 +38,7 @@ _ADDED = (
     _Added("rarely", frozenset({"rarely"})),
     _Added("need not", frozenset({"need not"})),
     _Added("not only", frozenset({"not only"})),
-    _Added("any", frozenset({"any", "all", "always", "each", "@if"})),
+    _Added("any", frozenset({"any", "all", "always", "each"})),
 )
 _LOST = (
     _Lost("may", _LOOSE | {"usually", "advise"}),

@@ -18,7 +18,7 @@ _TURNS = (
     # what says "not", or joins two, within a word or a phrase
     (r"\bnon-?(?=[a-z]{4})", "non"),
     (r"\b(?:is|are) (?:up to you|your (?:choice|decision))\b", "is optional"),
-    (r"\b(?:is|are) too (\w+) (?=(?:for|to)\b)", r"is not \1 "),
+    (r"\b(?:is|are) too (\w+)", r"is not over\1"),  # too strong: not for all, nor "not strong"
     (r"\bfails? to\b", "does not"),
     (r"\bwith (\w+) or without (?:it|them)\b", r"with \1 or without \1"),
     (r"\bwith or without (\w+)\b", r"with \1 or without \1"),

@@ -551,6 +551,16 @@ def test_the_row_of_a_table_tells_of_its_own_thing_alone(table, sentence, is_tru
             "The tablet is too strong for children.",
         ),
         (
+            "The tablet is too strong for children.",
+            "The tablet is not strong for children.",
+            "For children the tablet is too strong.",
+        ),
+        (
+            "The tablet is not strong for children.",
+            "The tablet is too strong for children.",
+            "The tablet isn't strong for children.",
+        ),
+        (
             "Stop aspirin a week before the operation.",
             "Take aspirin a week before the operation.",
             "Give up aspirin a week before the operation.",
