@@ -1,6 +1,7 @@
 """Callers in great number: such as come whatever becomes of the others, and such as come again."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -63,41 +64,34 @@ async def storm(
 ) -> list[Reply]:
     """Send so many questions a second, answered or not, and emergencies among them.
 
-    Those come from a process of their own: what a crowd takes a loop, and its garbage, is no wait.
+    The crowd and the emergencies are a process each: what a crowd takes a loop is no wait for them.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as elsewhere:
-        loop = asyncio.get_running_loop()
-        urgent = partial(_come_alone, agent.v1, BLEEDING, 1 / urgent_rate, seconds)
-        pace = {"each_s": 2 / rate, "seconds": seconds, "within_s": within_s}
-        async with session() as http:
-            crowds = await asyncio.gather(
-                _come(http, agent.v1, ROOT_CANAL, **pace),
-                _come(http, agent.v1, SUNDAY, **pace),
-                loop.run_in_executor(elsewhere, urgent),
-            )
-    return [reply for crowd in crowds for reply in crowd]
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as elsewhere:
+        crowd = partial(_come, agent.v1, (ROOT_CANAL, SUNDAY), rate, seconds, within_s)
+        urgent = partial(_come, agent.v1, (BLEEDING,), urgent_rate, seconds)
+        told = await asyncio.gather(
+            loop.run_in_executor(elsewhere, crowd), loop.run_in_executor(elsewhere, urgent)
+        )
+    return [reply for each in told for reply in each]
 
 
-async def _come(
-    http: aiohttp.ClientSession,
-    url: str,
-    question: str,
-    *,
-    each_s: float,
-    seconds: float,
-    within_s: float | None = None,
+def _come(
+    url: str, questions: tuple[str, ...], rate: float, seconds: float, within_s: float | None = None
 ) -> list[Reply]:
-    begin, coming = time.monotonic(), []
-    for number in range(int(seconds / each_s)):
-        await asyncio.sleep(begin + number * each_s - time.monotonic())
-        coming.append(asyncio.create_task(ask(http, url, question, within_s)))
-    return await asyncio.gather(*coming)
+    # a collection of the crowd's garbage lets none of them ask for a fifth of a second, and then
+    # all at once: no crowd comes so
+    gc.disable()
 
-
-def _come_alone(url: str, question: str, each_s: float, seconds: float) -> list[Reply]:
     async def come() -> list[Reply]:
-        async with session() as http:
-            return await _come(http, url, question, each_s=each_s, seconds=seconds)
+        begin = time.monotonic()
+        async with session() as http, asyncio.TaskGroup() as all_of_them:
+            coming = []
+            for number in range(int(rate * seconds)):
+                await asyncio.sleep(begin + number / rate - time.monotonic())
+                question = questions[number % len(questions)]
+                coming.append(all_of_them.create_task(ask(http, url, question, within_s)))
+        return [each.result() for each in coming]
 
     return asyncio.run(come())
 
