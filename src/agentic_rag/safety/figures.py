@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import takewhile
 
 from agentic_rag.safety.likeness import tags_fit
-from agentic_rag.safety.numbers import Quantity, is_carried
 from agentic_rag.safety.polarity import Figure
+from agentic_rag.safety.quantity import Quantity, is_carried
 from agentic_rag.safety.reading import Reading
 from agentic_rag.safety.statements import Statement
 from agentic_rag.safety.wording import root

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentic_rag.safety.grammar import BOUNDING, NEGATORS, PARTICLES
-from agentic_rag.safety.numbers import Quantity
+from agentic_rag.safety.quantity import Quantity
 from agentic_rag.safety.units import ORDINALS
 from agentic_rag.safety.wording import Dictionary, root
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from agentic_rag.safety.numbers import Quantity
+from agentic_rag.safety.quantity import Quantity
 
 
 @dataclass(frozen=True, slots=True)

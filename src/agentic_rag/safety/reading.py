@@ -38,10 +38,11 @@ from agentic_rag.safety.grammar import (
     SUBJECTS,
     VERBAL,
 )
-from agentic_rag.safety.numbers import Quantity, lent, quantities
+from agentic_rag.safety.numbers import quantities
 from agentic_rag.safety.phrasing import plainer
 from agentic_rag.safety.pieces import Piece, bounding, pieces_of
 from agentic_rag.safety.polarity import Figure, Parse, Word
+from agentic_rag.safety.quantity import Quantity, lent
 from agentic_rag.safety.units import ADVERBS, UNITS
 from agentic_rag.safety.wording import Dictionary, plain, root, words_of
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from agentic_rag.safety.grammar import ACTORS, PLACES, WITHIN
 from agentic_rag.safety.likeness import Pair
-from agentic_rag.safety.numbers import Quantity, is_carried
+from agentic_rag.safety.quantity import Quantity, is_carried
 from agentic_rag.safety.reading import Reading
 
 _FEWEST_TO_SWAP = 3

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentic_rag.safety.numbers import is_carried, lent, quantities
+from agentic_rag.safety.numbers import quantities
+from agentic_rag.safety.quantity import is_carried, lent
 
 
 def only(text: str):
