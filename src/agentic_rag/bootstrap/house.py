@@ -33,13 +33,14 @@ from agentic_rag.glass.watch import Watch
 from agentic_rag.inference.cross_encoder import CrossEncoderChecker
 from agentic_rag.inference.extractive import ExtractiveWriter
 from agentic_rag.inference.ladder import Ladder
+from agentic_rag.retrieval.everyday import everyday_words
 from agentic_rag.retrieval.index import IndexShelf
 from agentic_rag.retrieval.library import Library
 from agentic_rag.retrieval.premises import Premises
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge
 from agentic_rag.retrieval.spelling import load_english
 from agentic_rag.safety.redflags import pack_rule, read_rules
-from agentic_rag.safety.wording import dictionary, groups_of
+from agentic_rag.safety.wording import dictionary, groups_of, paraphrases
 from agentic_rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -218,7 +219,8 @@ def _build_readers(
     settings: Settings, clinic: Clinic, premises: Premises, models: Models
 ) -> _Readers:
     told = clinic.profile
-    judge = RelevanceJudge(premises.embedder, told.synonyms, told.elsewhere)
+    alike = [*groups_of(told.synonyms), *paraphrases(), *everyday_words()]
+    judge = RelevanceJudge(premises.embedder, alike, told.elsewhere)
     warmth = Warmth(judge, told.synonyms, models)
     library = Library(
         premises,

@@ -1,7 +1,8 @@
 """Relevance: says how well a passage fits a question, and what of the question it lacks."""
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, takewhile
@@ -76,22 +77,24 @@ class RelevanceJudge:
     def __init__(
         self,
         embedder: Embedder,
-        synonyms: Mapping[str, Sequence[str]],
+        alike: Iterable[Sequence[str]] = (),
         elsewhere: Sequence[str] = (),
     ) -> None:
         """Embed nothing yet.
 
         Args:
             embedder: makes the vectors, and remembers those of passages.
-            synonyms: other words for a word of the documents.
+            alike: groups of words and phrases that can stand for one another.
             elsewhere: topics that the documents do not speak of.
         """
         self._embedder = embedder
         self._elsewhere = tuple(elsewhere)
-        self._groups = [
-            {_stems(form): frozenset(terms(form)) for form in (term, *others)}
-            for term, others in synonyms.items()
-        ]
+        self._groups: defaultdict[str, list[Mapping[str, frozenset[str]]]] = defaultdict(list)
+        for group in alike:
+            forms = {_stems(form): frozenset(terms(form)) for form in group}
+            for form in forms:
+                self._groups[form].append(forms)
+        self._longest = max((form.count(" ") + 1 for form in self._groups), default=0)
 
     async def warm(self, passages: Sequence[Passage]) -> None:
         """Embed the passages' statements ahead of the first question, as far as the cache goes."""
@@ -166,14 +169,24 @@ class RelevanceJudge:
 
     def _alike(self, question: str, told: Sequence[str]) -> list[tuple[str, list[frozenset[str]]]]:
         """Return each topic word's stem, and the stems of the synonyms that can stand for it."""
-        asked = f" {_stems(question)} "
         alike: dict[str, list[frozenset[str]]] = {stem(word): [] for word in told}
-        for forms in self._groups:
-            used = [form for form in forms if f" {form} " in asked]
+        used = self._used(_stems(question).split())
+        groups = {id(forms): forms for form in used for forms in self._groups[form]}
+        for forms in groups.values():
             others = [held for form, held in forms.items() if held and form not in used]
-            for word in {word for form in used for word in form.split()} & alike.keys():
+            named = used & forms.keys()
+            for word in {word for form in named for word in form.split()} & alike.keys():
                 alike[word] += others
         return [(stem(word), alike[stem(word)]) for word in told]
+
+    def _used(self, asked: Sequence[str]) -> set[str]:
+        """Return the forms that stand in a question, given by its stems."""
+        runs = (
+            " ".join(asked[at : at + length])
+            for length in range(1, self._longest + 1)
+            for at in range(len(asked) - length + 1)
+        )
+        return {run for run in runs if run in self._groups}
 
 
 @dataclass(frozen=True, slots=True)

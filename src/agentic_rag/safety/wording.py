@@ -148,9 +148,14 @@ def words_of(text: str) -> list[str]:
 @lru_cache(maxsize=8)  # one a clinic
 def dictionary(synonyms: tuple[tuple[str, ...], ...] = ()) -> Dictionary:
     """Return what any English text shares, and a clinic's own groups of synonyms."""
+    return Dictionary([*paraphrases(), *synonyms])
+
+
+def paraphrases() -> list[list[str]]:
+    """Return the groups of words and phrases that say the same in any English text about care."""
     lines = files(__package__).joinpath("paraphrases.txt").read_text(encoding="utf-8").splitlines()
-    groups = [line.split(",") for line in lines if line.strip() and not line.startswith("#")]
-    return Dictionary([*groups, *synonyms])
+    told = (line for line in lines if line.strip() and not line.startswith("#"))
+    return [[form.strip() for form in line.split(",")] for line in told]
 
 
 def groups_of(synonyms: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:

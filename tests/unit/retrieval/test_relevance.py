@@ -8,7 +8,9 @@ from tests.fakes import WordEmbedder
 
 from agentic_rag.clinic.profile import read_clinic
 from agentic_rag.domain import Likeness, Passage
+from agentic_rag.retrieval.everyday import everyday_words
 from agentic_rag.retrieval.relevance import ENOUGH, RelevanceJudge, asked_for
+from agentic_rag.safety.wording import groups_of, paraphrases
 
 
 def passage(text: str, heading: str = "") -> Passage:
@@ -41,7 +43,8 @@ LIFT = passage("The clinic has a step-free entrance and a lift.", "Getting into 
 @pytest.fixture(scope="module")
 def judge(embedder):
     profile = read_clinic().profile
-    return RelevanceJudge(embedder, profile.synonyms, profile.elsewhere)
+    alike = [*groups_of(profile.synonyms), *paraphrases(), *everyday_words()]
+    return RelevanceJudge(embedder, alike, profile.elsewhere)
 
 
 async def score(judge: RelevanceJudge, question: str, on: Passage) -> float:
@@ -118,7 +121,7 @@ async def test_no_passage_has_no_judgement(judge):
 
 
 async def test_warming_changes_no_judgement(embedder):
-    judge = RelevanceJudge(embedder, {})
+    judge = RelevanceJudge(embedder, [])
     cold = await score(judge, "What does a crown cost?", CROWN)
 
     await judge.warm([CROWN, SUNDAY])
@@ -160,8 +163,8 @@ async def test_a_word_beside_the_statement_counts_less_than_one_in_it(judge):
 
 
 async def test_a_question_that_comes_near_to_what_is_elsewhere_has_to_come_nearer(embedder):
-    plain = RelevanceJudge(embedder, {})
-    warned = RelevanceJudge(embedder, {}, ["Cars, machines and repairs"])
+    plain = RelevanceJudge(embedder, [])
+    warned = RelevanceJudge(embedder, [], ["Cars, machines and repairs"])
 
     for question in ("Do you repair cars?", "What does a car repair cost?"):
         assert await score(warned, question, CROWN) < await score(plain, question, CROWN)
@@ -184,21 +187,33 @@ async def test_the_score_does_not_depend_on_the_company(judge):
 
 async def test_a_question_as_long_as_a_book_is_left_a_bounded_number_of_words():
     embedder = WordEmbedder()
-    judge = RelevanceJudge(embedder, {})
+    judge = RelevanceJudge(embedder, [])
 
     await judge.judge(" ".join(f"topic{n}" for n in range(2_000)), [CROWN])
 
     assert len(embedder.embedded) < 50
 
 
-@pytest.mark.parametrize("synonyms", [{"and": ["or"]}, {"crown": ["the"]}, {"?": ["!"]}, {"": []}])
-async def test_synonyms_of_stop_words_stand_for_nothing(embedder, synonyms):
-    judge = RelevanceJudge(embedder, synonyms)
+@pytest.mark.parametrize("alike", [("and", "or"), ("crown", "the"), ("?", "!"), ("",)])
+async def test_synonyms_of_stop_words_stand_for_nothing(embedder, alike):
+    judge = RelevanceJudge(embedder, [alike])
 
     found = (await judge.judge("What does a crown or a tiara cost?", [SUNDAY]))[0]
 
     assert found.score < ENOUGH
     assert {"crown", "tiara"} <= set(found.missing)
+
+
+async def test_a_pack_without_synonyms_is_asked_in_everyday_words_too(embedder):
+    question, rule = (
+        "Whom do I ring if I was charged twice?",
+        passage("Call the front desk if an amount on your bill is not right.", "Bills"),
+    )
+
+    bare = await score(RelevanceJudge(embedder, []), question, rule)
+    told = await score(RelevanceJudge(embedder, paraphrases()), question, rule)
+
+    assert told > bare
 
 
 async def test_a_passage_without_a_heading_or_of_one_letter_is_judged(judge):
@@ -235,7 +250,7 @@ def test_a_question_that_is_made_to_be_slow_is_read_in_no_time(question):
 
 
 async def test_the_name_of_a_file_tells_what_it_is_about(judge):
-    text, heading = "Do not smoke for 72 hours: the socket may turn dry.", "After it is taken out"
+    text, heading = "Do not smoke for 72 hours: the socket may turn dry.", "When you are home"
     nameless = passage(text, heading)
     named = replace(nameless, doc_id="aftercare/extraction.txt", label="aftercare/extraction.txt")
 
