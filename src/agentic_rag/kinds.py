@@ -53,6 +53,23 @@ _KINDS = (
         r"\byears?\b",
         r"\byears?\b|\blast(?:s|ing)?\b|\blife|\bperman|\bfor ever\b",
     ),
+    _kind(
+        r"\bhow (?:often|frequently|regularly)\b",
+        r"\b(?:every|once|twice|thrice|times)\b.{0,20}\b(?:hour|day|night|week|month|year)s?\b"
+        r"|\b(?:daily|weekly|monthly|yearly)\b",
+    ),
+    _kind(
+        r"\bhow many (?:visits|sittings|sessions|times)\b",
+        r"\b(?:visits?|sittings?|sessions?|times|once|twice|thrice)\b",
+    ),
+    _kind(
+        r"\b(?:till|until) when\b|\bhow long\b.*\b(?:valid|hold)\b",
+        r"\bvalid\b|\b(?:day|week|month|year)s?\b",
+    ),
+    _kind(
+        r"\b(?:which|what) days?\b|^days$",
+        r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:daily|every day)\b",
+    ),
     _kind(r"\bwhat time\b|\bhours\b|^(?:time|timing)s?$", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
     _kind(
         r"\b(?:are|is|do|does|will) (?:you|it|the \w+)\b.{0,20}\b(?:open|close|closed)\b",
@@ -67,6 +84,10 @@ def tells_asked(question: str, statement: str) -> bool:
 
     >>> tells_asked("How much is scaling?", "Price band: INR 500")
     True
+    >>> tells_asked("How often is it done?", "It is done every 6 months."), tells_asked(
+    ...     "Which days are you open?", "Monday to Saturday"), tells_asked(
+    ...     "How many times must I come?", "Visits: 5")
+    (True, True, True)
     """
     return any(each.tells.search(statement) for each in _asked(question))
 

@@ -26,6 +26,7 @@ _SHORTHAND = {
     "pls": "please", "plz": "please", "thx": "thanks", "thnx": "thanks", "abt": "about",
     "bcoz": "because", "coz": "because", "cud": "could", "wud": "would", "shud": "should",
     "hav": "have", "gud": "good", "nd": "and", "n": "and",
+    "nite": "night", "tonite": "tonight", "lite": "light", "thru": "through", "cuz": "because",
     "tht": "that", "thr": "there", "wid": "with",
     "msg": "message", "appt": "appointment", "mins": "minutes", "hrs": "hours", "dr": "dr",
 }  # fmt: skip

@@ -25,6 +25,7 @@ def speller() -> Speller:
         ("is there parkin", "is there parking"),  # a rare word of English, too
         ("copys for the staf", "copies for the staff"),
         ("dri mouth", "dry mouth"),
+        ("parking at nite", "parking at night"),
         ("my dentchure hurts", "my denture hurts"),
         ("is ther parkng?", "is there parking?"),
         ("can i move my apointment of tommorow", "can i move my appointment of tomorrow"),

@@ -18,9 +18,13 @@ _QUESTION_WORD = (
     r"(?:who|what|what's|whats|which|why|how|(?:when|where)(?!\s+(?:i|my|the|it|you)\b)|is|are|do|does|did|can|could"
     r"|will|would|should|have you|has|may i|must i|am i|if so)\b"
 )
+_QUESTION = (  # "till what time"
+    r"(?:(?:after|for|in|until|till|from|at|by|with|on|to|since)\s+(?=how|what|which|when))?"
+    rf"{_QUESTION_WORD}"
+)
 _BETWEEN = re.compile(
     rf"(?<=\?)\s+|\s*;\s*|\n+|\s*,?\s*\b(?:and|also|plus|but|or)\b(?:\s+(?:also|then))?,?\s+"
-    rf"(?=(?:(?:after|for|in|until|till|from|at|by|with|on|to)\s+(?=how|what|which|when))?{_QUESTION_WORD})"
+    rf"(?={_QUESTION})"
     r"|,\s+(?=(?:how|is|are|do|does|can|what|which|(?:cost|price|fees?|charges?) (?:of|for))\b)",
     re.IGNORECASE,
 )
@@ -160,7 +164,7 @@ def _is_question(sentence: str) -> bool:
 def _in_full(pieces: Sequence[Part], context: Context) -> list[Part]:
     """Let each part lean on the one before it, and a first one without a topic on the next."""
     first, second, *_ = pieces
-    if not context.topic and not heavy(first.bare):
+    if not context.topic and not heavy(first.bare) and not _stands_alone(first.bare):
         context = Context().after(second.bare)
     made: dict[str, Part] = {}
     for piece in pieces:
@@ -170,6 +174,13 @@ def _in_full(pieces: Sequence[Part], context: Context) -> list[Part]:
         context = context.after(asked)
         made.setdefault(asked.lower(), Part(asked, piece.bare, piece.loose))
     return list(made.values())
+
+
+def _stands_alone(bare: str) -> bool:
+    """Tell whether light words name what is asked about: "how long is a first visit"."""
+    aspect = aspect_of(bare)
+    rest = aspect.pattern.sub(" ", bare) if aspect else bare
+    return len(topic_words(rest)) > 1
 
 
 def _clauses(text: str) -> list[str]:
@@ -219,7 +230,7 @@ def _sets_out(piece: str, following: str) -> bool:
     >>> _sets_out("price of scaling", "does it hurt"), _sets_out("is it safe", "does it hurt")
     (False, False)
     """
-    if not following or re.match(_QUESTION_WORD, piece, re.IGNORECASE) or aspect_of(piece):
+    if not following or re.match(_QUESTION, piece, re.IGNORECASE) or aspect_of(piece):
         return False
     return bool(_CASE.match(piece) or _TELLS.search(piece))
 

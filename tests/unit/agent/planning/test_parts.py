@@ -37,6 +37,14 @@ def asked(message: str, context: Context | None = None) -> list[str]:
         ),
         ("Do you take cards? Is there parking?", ["Do you take cards", "Is there parking"]),
         ("price of scaling and botox", ["price of scaling", "How much does botox cost?"]),
+        (
+            "Till what time are you there on Saturday, and where can I leave my scooter?",
+            ["Till what time are you there on Saturday", "where can I leave my scooter"],
+        ),
+        (
+            "how long is a first visit and can i take my own car home",
+            ["how long is a first visit", "can i take my own car home"],
+        ),
     ],
 )
 def test_each_part_stands_alone(message, parts):
