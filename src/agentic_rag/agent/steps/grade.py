@@ -91,14 +91,25 @@ class _Read:
 
 
 async def _read(readings: Sequence[str], passages: Sequence[Passage], deps: Deps) -> _Read:
-    """Judge the passages by each reading of a want; return the one that something fits best."""
+    """Judge the passages by each reading of a want; return the one that something fits best.
+
+    One that also holds what was told around the question comes first, if nothing of it is lacking:
+    who is pregnant, and asks whether scaling is safe, asks for more than whether it is.
+    """
     read = []
     likenesses = await deps.retriever.expects(readings, passages)
     for reading, expected in zip(readings, likenesses, strict=True):
         judged = await deps.judge.judge(reading, passages, expected)
         graded = [_Graded(p, each) for p, each in zip(passages, judged, strict=True)]
         read.append(_Read(reading, graded, expected))
-    return max(read, key=lambda each: max(g.relevance.score for g in each.graded))
+
+    def fit(each: _Read) -> tuple[bool, float]:
+        best = max((g.relevance for g in each.graded), key=lambda relevance: relevance.score)
+        is_fuller = each.want != readings[0] and each.want.endswith(readings[0])
+        is_met = best.score >= deps.limits.enough and not best.missing
+        return is_fuller and is_met, best.score
+
+    return max(read, key=fit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,27 @@ async def test_the_reading_that_something_fits_best_is_held(graded):
     assert made["held"] == ("lasik age",)
 
 
+@pytest.mark.parametrize(
+    ("score", "missing", "held"),
+    [(0.7, (), "I am pregnant. scaling"), (0.7, ("pregnant",), "scaling"), (0.3, (), "scaling")],
+)
+async def test_what_was_told_beside_it_counts_where_a_passage_speaks_of_all_of_it(
+    graded, score, missing, held
+):
+    told = "I am pregnant. scaling"
+
+    class Told(Scores):
+        async def judge(self, question, passages, expected=UNEXPECTED):
+            fuller = question == told
+            self.by_label = {"b.md": score} if fuller else {"a.md": 0.9}
+            self.otherwise, self.missing = 0.1, missing if fuller else ()
+            return await super().judge(question, passages, expected)
+
+    made = await graded([A, B], Told(), state={"readings": {"scaling": (told,)}})
+
+    assert made["held"] == (held,)
+
+
 async def test_a_doubtful_number_that_nobody_contradicts_stands_as_it_was(graded):
     state = {"doubtful": ("Passage b.",), "relevant": (B, A), "held": ("scaling",), "missing": ()}
 
