@@ -12,6 +12,7 @@ learns.
 import argparse
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import torch
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
+import agentic_rag.clinic
 import agentic_rag.evaluation
 from agentic_rag.safety.hunch import SILENT, WEIGHTS, traits_of, views_of
 from agentic_rag.safety.network import NETWORK
@@ -30,6 +32,11 @@ from triage_network import Example, fit_network, score, words_of, write_network
 
 SUITES = Path(agentic_rag.evaluation.__file__).with_name("suites")
 QUESTIONS = ("golden.jsonl", "retrieval.jsonl")
+EXPECTED = (
+    Path(agentic_rag.clinic.__file__).with_name("atharva") / "questions.jsonl",
+    SUITES / "packs" / "lakeside" / "questions.jsonl",
+)
+ABOUT_DANGER = re.compile(r"emergenc|red-flags|accident|burn|night")  # a section that one asks then
 LESSONS = Path(__file__).with_name("triage_lessons.txt")
 ASIDES = Path(__file__).with_name("triage_asides.txt")
 KINDS = {"!": "emergency", "*": "crisis", "-": "none"}
@@ -65,7 +72,8 @@ def main() -> None:
     torch.set_num_threads(1)  # and the same weights come out again
     flags = read_rules(examples=False)
     cases = [case for path in asked.suites for case in read_set(flags, path)]
-    lessons = [*read_lessons(flags), *read_questions(flags)]
+    lessons = read_lessons(flags)
+    lessons += read_questions(flags, lessons)
     known = asked.limits and dict(zip(("crisis", "emergency"), asked.limits, strict=True))
     limits = known or compare(flags, cases, lessons)
     if not asked.only_report:
@@ -90,11 +98,10 @@ def write(flags: RedFlags, cases: list[Case], limits: dict[str, float]) -> None:
 
 
 def read_set(flags: RedFlags, path: Path) -> list[Case]:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         case_of(flags, turns_of(row), row["expected"],
                 row["category"] or f"not: {row['kind']}", row["id"].split("-")[0])
-        for row in rows
+        for row in read_rows(path)
     ]  # fmt: skip
 
 
@@ -103,15 +110,28 @@ def turns_of(row: dict) -> list[str]:
     return [*earlier, row["text"] if "text" in row else row["question"]]
 
 
-def read_questions(flags: RedFlags) -> list[Case]:
-    """What the other suites ask of a clinic's documents is no emergency, but for what is marked."""
-    rows = [
-        json.loads(line)
-        for suite in QUESTIONS
-        for line in (SUITES / suite).read_text(encoding="utf-8").splitlines()
+def read_questions(flags: RedFlags, lessons: Sequence[Case]) -> list[Case]:
+    """What is asked of a clinic's documents is no emergency, but for what is marked.
+
+    Of the questions that the packs expect nobody marked any: those are left out that are asked of
+    what to do in danger, that a rule hears a hint in, or that a lesson calls an alarm.
+    """
+    rows = [row for suite in QUESTIONS for row in read_rows(SUITES / suite)]
+    marked = [turns_of(row) for row in rows if row.get("outcome") != "emergency"]
+    calm = [case_of(flags, turns, "none", "not: ordinary") for turns in marked]
+    urgent = {tuple(case.turns) for case in lessons if case.expected != "none"}
+    expected = [
+        case_of(flags, [question], "none", "not: ordinary")
+        for row in (row for path in EXPECTED for row in read_rows(path))
+        if not ABOUT_DANGER.search(row["section"])
+        for question in (*row["answered"], *row["unanswered"])
+        if (question,) not in urgent
     ]
-    calm = [turns_of(row) for row in rows if row.get("outcome") != "emergency"]
-    return [case_of(flags, turns, "none", "not: ordinary") for turns in calm]
+    return [*calm, *(case for case in expected if not case.by_hint)]
+
+
+def read_rows(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def read_lessons(flags: RedFlags) -> list[Case]:
