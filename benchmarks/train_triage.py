@@ -36,7 +36,8 @@ EXPECTED = (
     Path(agentic_rag.clinic.__file__).with_name("atharva") / "questions.jsonl",
     SUITES / "packs" / "lakeside" / "questions.jsonl",
 )
-ABOUT_DANGER = re.compile(r"emergenc|red-flags|accident|burn|night")  # a section that one asks then
+# sections whose questions may be of emergencies
+ABOUT_DANGER = re.compile(r"emergenc|red-flags|accident|\bburn|\bnight-and-sundays")
 LESSONS = Path(__file__).with_name("triage_lessons.txt")
 ASIDES = Path(__file__).with_name("triage_asides.txt")
 KINDS = {"!": "emergency", "*": "crisis", "-": "none"}
@@ -120,9 +121,10 @@ def read_questions(flags: RedFlags, lessons: Sequence[Case]) -> list[Case]:
     marked = [turns_of(row) for row in rows if row.get("outcome") != "emergency"]
     calm = [case_of(flags, turns, "none", "not: ordinary") for turns in marked]
     urgent = {tuple(case.turns) for case in lessons if case.expected != "none"}
+    sections = [row for path in EXPECTED for row in read_rows(path)]
     expected = [
         case_of(flags, [question], "none", "not: ordinary")
-        for row in (row for path in EXPECTED for row in read_rows(path))
+        for row in sections
         if not ABOUT_DANGER.search(row["section"])
         for question in (*row["answered"], *row["unanswered"])
         if (question,) not in urgent
@@ -131,6 +133,7 @@ def read_questions(flags: RedFlags, lessons: Sequence[Case]) -> list[Case]:
 
 
 def read_rows(path: Path) -> list[dict]:
+    """Read JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

@@ -54,21 +54,25 @@ _KINDS = (
         r"\byears?\b|\blast(?:s|ing)?\b|\blife|\bperman|\bfor ever\b",
     ),
     _kind(
-        r"\bhow (?:often|frequently|regularly)\b",
-        r"\b(?:every|once|twice|thrice|times)\b.{0,20}\b(?:hour|day|night|week|month|year)s?\b"
-        r"|\b(?:daily|weekly|monthly|yearly)\b",
+        r"\bhow (?:often|frequent(?:ly)?|regular(?:ly)?)\b",
+        r"\b(?:every|each|per|once|twice|thrice|times)\b.{0,20}"
+        r"\b(?:hour|day|morning|evening|night|meal|week|fortnight|month|year)s?\b"
+        r"|\b(?:dai|hour|night|week|fortnight|month|quarter|year|annual)ly\b",
     ),
     _kind(
-        r"\bhow many (?:visits|sittings|sessions|times)\b",
-        r"\b(?:visits?|sittings?|sessions?|times|once|twice|thrice)\b",
+        r"\bhow many (?:visits|sittings|sessions|appointments|times)\b",
+        r"\b(?:\d+|one|two|three|four|five|six|several)\s+(?:\w+\s+){0,2}"
+        r"(?:visit|sitting|session|appointment|time)s?\b"
+        r"|\b(?:visits|sittings|sessions)\s*:\s*\d|\b(?:once|twice|thrice)\s+(?:a|per|in|every)\b",
     ),
     _kind(
-        r"\b(?:till|until) when\b|\bhow long\b.*\b(?:valid|hold)\b",
-        r"\bvalid\b|\b(?:day|week|month|year)s?\b",
+        r"\b(?:till|until) when\b",
+        r"\b(?:till|until|up to|before|within|valid)\b.{0,30}\d|\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)",
     ),
     _kind(
-        r"\b(?:which|what) days?\b|^days$",
-        r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:daily|every day)\b",
+        r"\b(?:which|what) days?\b",
+        r"\b(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:days?)?\b"
+        r"|\bweek(?:day|end)s?\b|\b(?:daily|every day)\b",
     ),
     _kind(r"\bwhat time\b|\bhours\b|^(?:time|timing)s?$", r"\b\d{1,2}(?:[:.]\d{2}|\s*[ap]\.?m\b)"),
     _kind(

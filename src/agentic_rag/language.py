@@ -300,3 +300,13 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     right = len(piece.rstrip())
     if right > left:
         yield start + left, start + right
+
+
+def groups_in(text: str) -> list[list[str]]:
+    """Return groups of words and phrases, one a line, between commas; "#" begins a comment.
+
+    >>> groups_in("lift, elevator")
+    [['lift', 'elevator']]
+    """
+    told = (line for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    return [[form.strip() for form in line.split(",")] for line in told]

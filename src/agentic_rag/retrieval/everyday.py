@@ -2,12 +2,12 @@
 
 from importlib.resources import files
 
+from agentic_rag.language import groups_in
+
 
 def everyday_words() -> list[list[str]]:
-    """Return groups of words and phrases, the documents' own first.
+    """Return groups of words and phrases.
 
     They are for finding: some are looser than what may stand for one another in a proof.
     """
-    lines = files(__package__).joinpath("everyday.txt").read_text(encoding="utf-8").splitlines()
-    told = (line for line in lines if line.strip() and not line.startswith("#"))
-    return [[form.strip() for form in line.split(",")] for line in told]
+    return groups_in(files(__package__).joinpath("everyday.txt").read_text(encoding="utf-8"))

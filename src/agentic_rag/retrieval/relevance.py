@@ -1,8 +1,7 @@
 """Relevance: says how well a passage fits a question, and what of the question it lacks."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, takewhile
@@ -49,6 +48,7 @@ _FLOOR = 0.5  # relevance: a question may be put in words that are all foreign t
 _ANSWERED = 0.75  # what likeness to an answered question gives, against what an unanswered takes
 _LIKE = 0.55  # cosine from which a section may be meant whatever the words are
 _EVEN = 0.11  # what a question that is as like to either has left, so that its words decide
+_TURNS = frozenset(("not", "no", "never", "without", "before", "after", "cannot"))
 _HERE = 0.5  # of its cost, for a word that stands elsewhere in the passage
 
 
@@ -89,12 +89,12 @@ class RelevanceJudge:
         """
         self._embedder = embedder
         self._elsewhere = tuple(elsewhere)
-        self._groups: defaultdict[str, list[Mapping[str, frozenset[str]]]] = defaultdict(list)
-        for group in alike:
-            forms = {_stems(form): frozenset(terms(form)) for form in group}
-            for form in forms:
-                self._groups[form].append(forms)
-        self._longest = max((form.count(" ") + 1 for form in self._groups), default=0)
+        self._groups = [{_stems(form): _stands_for(form) for form in group} for group in alike]
+        self._of: dict[str, list[int]] = {}  # a phrase, by its stems, and the groups it is in
+        for at, group in enumerate(self._groups):
+            for form in group:
+                self._of.setdefault(form, []).append(at)
+        self._longest = max((form.count(" ") + 1 for form in self._of), default=0)
 
     async def warm(self, passages: Sequence[Passage]) -> None:
         """Embed the passages' statements ahead of the first question, as far as the cache goes."""
@@ -171,22 +171,22 @@ class RelevanceJudge:
         """Return each topic word's stem, and the stems of the synonyms that can stand for it."""
         alike: dict[str, list[frozenset[str]]] = {stem(word): [] for word in told}
         used = self._used(_stems(question).split())
-        groups = {id(forms): forms for form in used for forms in self._groups[form]}
-        for forms in groups.values():
-            others = [held for form, held in forms.items() if held and form not in used]
-            named = used & forms.keys()
-            for word in {word for form in named for word in form.split()} & alike.keys():
-                alike[word] += others
+        for at in sorted({at for form in used for at in self._of[form]}):
+            group = self._groups[at]
+            others = [held for form, held in group.items() if held and form not in used]
+            for word in {word for form in used & group.keys() for word in form.split()}:
+                if word in alike:
+                    alike[word] += others
         return [(stem(word), alike[stem(word)]) for word in told]
 
     def _used(self, asked: Sequence[str]) -> set[str]:
-        """Return the forms that stand in a question, given by its stems."""
+        """Return the phrases of any group that stand in a question, given by its stems."""
         runs = (
             " ".join(asked[at : at + length])
             for length in range(1, self._longest + 1)
             for at in range(len(asked) - length + 1)
         )
-        return {run for run in runs if run in self._groups}
+        return {run for run in runs if run in self._of}
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +305,18 @@ def _told(question: str) -> list[str]:
     topic = topic_words(question)
     heavy = [word for word in topic if not is_light(word) and not is_kin(word)]
     return (heavy or list(topic or dict.fromkeys(words(question))))[:_MOST_WORDS]
+
+
+def _stands_for(form: str) -> frozenset[str]:
+    """Return the stems by which a text speaks of a form; none where they would say something else.
+
+    >>> sorted(_stands_for("wisdom teeth")), _stands_for("call off"), _stands_for("not covered")
+    (['teeth', 'wisdom'], frozenset(), frozenset())
+    """
+    said, held = words(form), frozenset(terms(form))
+    is_whole = len(held) == len(said) or len(held) > 1
+    is_turned = not _TURNS.isdisjoint(said)
+    return held if is_whole and not is_turned else frozenset()
 
 
 def _stems(text: str) -> str:

@@ -38,19 +38,21 @@ _BEFORE = (
     ),
     ("under", _pattern(rf"\b(?:(?<!no )(?<!not )(?:{_LESS}) than|under|below)\s+$")),
 )
+_GAP = r"(?:(?!\band\b)[\w ]){0,24}?"  # behind an "and" something else may be bounded
+_NO_NUMBER = r"(?!\s+(?:\d|an?\b|one\b|two\b|three\b))"
 _BEHIND = (
     (
         "least",
         _pattern(
-            r"[\w ]{0,24}?\b(?:(?:or|and) (?:more|over|older|above|longer|later|higher)"
-            r"|minimum|at least)\b|\+"
+            rf"{_GAP}\b(?:(?:or|and) (?:more|over|older|above|longer|later|higher)"
+            rf"|(?:minimum|at least)\b{_NO_NUMBER})\b|\+"
         ),
     ),
     (
         "most",
         _pattern(
-            r"[\w ]{0,24}?\b(?:(?:or|and) (?:less|fewer|under|younger|below|earlier|lower)"
-            r"|maximum|at most)\b"
+            rf"{_GAP}\b(?:(?:or|and) (?:less|fewer|under|younger|below|earlier|lower)"
+            rf"|(?:maximum|at most)\b{_NO_NUMBER})\b"
         ),
     ),
 )

@@ -63,7 +63,7 @@ def _measure(lexes: Sequence[Lex], at: int) -> tuple[Quantity, int] | None:
         return ratio
     second = _range_end(lexes, at, first)
     low, high = (_shared(first, second), second) if second else (first, first)
-    end = (second or first).at
+    end = (second or first).end
     behind, end = _currency_behind(lexes, end)
     currency = currency or behind
     kind = f"money:{currency}" if currency else high.kind or "count"
@@ -82,15 +82,15 @@ def _measure(lexes: Sequence[Lex], at: int) -> tuple[Quantity, int] | None:
 
 def _ratio(lexes: Sequence[Lex], at: int, first: Numeral) -> tuple[Quantity, int] | None:
     """Read "two out of ten" and "1 in 100" as a percentage."""
-    link = [text_at(lexes, first.at + n) for n in range(2)]
-    start = first.at + 2 if link == ["out", "of"] else first.at + 1 if link[0] == "in" else 0
+    link = [text_at(lexes, first.end + n) for n in range(2)]
+    start = first.end + 2 if link == ["out", "of"] else first.end + 1 if link[0] == "in" else 0
     whole = numeral(lexes, start) if start and not first.kind else None
     if not whole or whole.kind or not first.value <= whole.value <= _MOST_IN or not whole.value:
         return None
     share = 100 * first.value / (whole.value * whole.scale)
     return Quantity(
-        kind="percent", low=share, high=share, start=lexes[at].start, end=lexes[whole.at - 1].end
-    ), whole.at
+        kind="percent", low=share, high=share, start=lexes[at].start, end=lexes[whole.end - 1].end
+    ), whole.end
 
 
 def _behind_currency(lexes: Sequence[Lex], at: int) -> int:
@@ -116,11 +116,11 @@ def _shared(first: Numeral, second: Numeral) -> Numeral:
 
 
 def _range_end(lexes: Sequence[Lex], at: int, first: Numeral) -> Numeral | None:
-    link = text_at(lexes, first.at)
+    link = text_at(lexes, first.end)
     is_between = link == "and" and "between" in (text_at(lexes, at - 1), text_at(lexes, at - 2))
     if link not in _LINKS and not is_between:
         return None
-    start = first.at + 1
+    start = first.end + 1
     if text_at(lexes, start) in CURRENCIES:
         start = _behind_currency(lexes, start)
     second = numeral(lexes, start)

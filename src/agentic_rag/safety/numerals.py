@@ -25,10 +25,10 @@ class Lex(NamedTuple):
 
 
 class Numeral(NamedTuple):
-    """A number that begins at one lex and ends before another, and the scale behind it."""
+    """A number, the lex that it ends before, and the scale and unit behind it."""
 
     value: Fraction
-    at: int
+    end: int
     scale: int = 1
     kind: str = ""
     factor: Fraction = Fraction(1)
@@ -141,5 +141,7 @@ def _is_counted(lexes: Sequence[Lex], at: int) -> bool:
     before = text_at(lexes, at - 1)
     if before in NUMBERED:
         return True  # "from day one"
+    if [text_at(lexes, at + n) for n in range(1, 4)] == ["and", "a", "half"]:
+        return True
     is_counting = after.isalpha() and after not in STOP_WORDS and before not in _NEVER_ONE_AFTER
     return is_counting or after == "-"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from agentic_rag.language import stem
+from agentic_rag.language import groups_in, stem
 
 _HIDDEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
@@ -153,9 +153,7 @@ def dictionary(synonyms: tuple[tuple[str, ...], ...] = ()) -> Dictionary:
 
 def paraphrases() -> list[list[str]]:
     """Return the groups of words and phrases that say the same in any English text about care."""
-    lines = files(__package__).joinpath("paraphrases.txt").read_text(encoding="utf-8").splitlines()
-    told = (line for line in lines if line.strip() and not line.startswith("#"))
-    return [[form.strip() for form in line.split(",")] for line in told]
+    return groups_in(files(__package__).joinpath("paraphrases.txt").read_text(encoding="utf-8"))
 
 
 def groups_of(synonyms: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:

@@ -216,6 +216,20 @@ async def test_a_pack_without_synonyms_is_asked_in_everyday_words_too(embedder):
     assert told > bare
 
 
+@pytest.mark.parametrize(
+    ("alike", "question", "told"),
+    [
+        (("cancel", "call off"), "May I cancel?", "Call the front desk."),
+        (("excluded", "not covered"), "Is it excluded?", "It is covered."),
+        (("fasting", "without eating"), "Is fasting needed?", "Eating is allowed."),
+    ],
+)
+async def test_half_of_a_phrase_stands_for_nothing(embedder, alike, question, told):
+    judged = await RelevanceJudge(embedder, [alike]).judge(question, [passage(told)])
+
+    assert alike[0] in judged[0].missing
+
+
 async def test_a_passage_without_a_heading_or_of_one_letter_is_judged(judge):
     for odd in (passage("a"), passage("", "Crown"), passage("\U0001f9b7"), passage("दाँत का मुकुट")):
         assert 0 <= await score(judge, "What does a crown cost?", odd) <= 1

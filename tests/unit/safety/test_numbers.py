@@ -102,6 +102,7 @@ SAME = [
     ("3 May 2025", "May 3rd, 2025"),
     ("day two", "the second day"),
     ("INR 500 a night", "INR 500 per night"),
+    ("one and a half hours", "90 minutes"),
 ]
 
 
@@ -138,10 +139,21 @@ def test_one_quantity_in_two_spellings_is_the_same(one, other):
         ("1.5 lakh", "15 lakh"),
         ("TX-RCT-02", "TX-RCT-01"),
         ("3 May 2025", "5 March 2025"),
+        ("one hour", "one and a half hours"),
     ],
 )
 def test_two_quantities_are_not_the_same(said, source):
     assert not carried(said, source)
+
+
+@pytest.mark.parametrize(
+    "text", ["INR 500 and takes at least two days", "2 hours and at most 3 days"]
+)
+def test_a_bound_is_of_the_quantity_that_it_stands_beside(text):
+    first, second = quantities(text)
+
+    assert not first.bound
+    assert second.bound
 
 
 def test_a_range_may_be_told_by_the_end_that_is_named():

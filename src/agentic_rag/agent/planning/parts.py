@@ -46,7 +46,7 @@ _TELLS = re.compile(  # a verb that a question would begin with, behind what it 
     re.IGNORECASE,
 )
 _ASKS = re.compile(  # without a question mark
-    rf"(?:(?:so|and|but|also|ok|okay|please|pls|plz|sir|madam|doctor),?\s+)*{_QUESTION_WORD}"
+    rf"(?:(?:so|and|but|also|ok|okay|please|pls|plz|sir|madam|doctor),?\s+)*{_QUESTION}"
     r"|also\s+(?!i\b|i'm|my\b|he\b|she\b|we\b)|.*\b(?:too|as well|also)\W*$"
     r"|(?:also,?\s+)?(?:i|we|i'd|we'd)(?:\s+(?:also|just|would))*\s+(?:want|need|like|wish)\b"
     r"|.*\b(?:want|need|like|wish|ask)\w*\s+(?:to\s+(?:know|ask)\s+\w|about\b)"
@@ -180,7 +180,7 @@ def _stands_alone(bare: str) -> bool:
     """Tell whether light words name what is asked about: "how long is a first visit"."""
     aspect = aspect_of(bare)
     rest = aspect.pattern.sub(" ", bare) if aspect else bare
-    return len(topic_words(rest)) > 1
+    return len(topic_words(rest)) > 1 and not points(_NOBODY.sub("", bare))
 
 
 def _clauses(text: str) -> list[str]:

@@ -104,10 +104,11 @@ async def _read(readings: Sequence[str], passages: Sequence[Passage], deps: Deps
         read.append(_Read(reading, graded, expected))
 
     def fit(each: _Read) -> tuple[bool, float]:
-        best = max((g.relevance for g in each.graded), key=lambda relevance: relevance.score)
+        best = max(each.graded, key=lambda graded: graded.relevance.score)
+        score, missing = best.relevance.score, best.relevance.missing
         is_fuller = each.want != readings[0] and each.want.endswith(readings[0])
-        is_met = best.score >= deps.limits.enough and not best.missing
-        return is_fuller and is_met, best.score
+        is_met = score >= deps.limits.enough and not missing
+        return is_fuller and is_met and could_answer(each.want, [best.passage.text]), score
 
     return max(read, key=fit)
 

@@ -42,6 +42,10 @@ def asked(message: str, context: Context | None = None) -> list[str]:
             ["Till what time are you there on Saturday", "where can I leave my scooter"],
         ),
         (
+            "how long must i wait after it and what is the cost of an implant",
+            ["how long must i wait after implant", "what is the cost of an implant"],
+        ),
+        (
             "how long is a first visit and can i take my own car home",
             ["how long is a first visit", "can i take my own car home"],
         ),
